@@ -1,0 +1,1 @@
+//! The shard engine: slots, keyspace, command table and handlers, expiry, eviction, effects.

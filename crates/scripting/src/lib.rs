@@ -1,0 +1,1 @@
+//! A shard's Lua VM: sandbox, the redis.* API, libraries, conversions, kill.

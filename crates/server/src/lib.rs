@@ -1,0 +1,1 @@
+//! The Moonshard server.

@@ -1,0 +1,2 @@
+//! The binary `moonshard`.
+fn main() {}

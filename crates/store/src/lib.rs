@@ -1,0 +1,1 @@
+//! Data structures and encodings of the keyspace, with no protocol words in them.
