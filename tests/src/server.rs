@@ -1,0 +1,240 @@
+//! Servers as child processes: a free port, a directory of their own, and no trace of them afterwards.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::resp::Client;
+
+/// How long a server may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Below the range from which the kernel takes ports for outgoing connections, so that none of those is in the way.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// Which program to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The oracle: `redis-server` from the path, or what `REDIS_SERVER_BIN` names.
+    Redis,
+    /// The server under test.
+    Moonshard,
+}
+
+/// A running server, which is killed and whose directory is removed when this is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    dir: PathBuf,
+    _port_lock: File,
+}
+
+impl Server {
+    /// Starts a server with these arguments after `--port`, `--bind` and `--dir`, and waits until it answers.
+    ///
+    /// # Panics
+    /// When the server ends or does not answer in time; its log is then part of the message.
+    pub fn start(kind: Kind, args: &[&str]) -> Server {
+        let (port, port_lock) = free_port();
+        let dir = temp_dir();
+        let program = program(kind);
+        let log = File::create(dir.join("log")).unwrap();
+        let mut command = Command::new(&program);
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
+            .arg(&dir)
+            .current_dir(&dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        if is_redis(&program) {
+            command.args(["--save", "", "--appendonly", "no"]).args(without_shards(args));
+        } else {
+            command.args(args);
+        }
+        // SAFETY: prctl is async-signal-safe and touches no memory; it ties the child's life to its parent's.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()));
+        let mut server = Server { child, port, dir, _port_lock: port_lock };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Moonshard with so many shards.
+    pub fn moonshard(shards: usize, args: &[&str]) -> Server {
+        let shards = shards.to_string();
+        let mut all = vec!["--shards", shards.as_str()];
+        all.extend_from_slice(args);
+        Server::start(Kind::Moonshard, &all)
+    }
+
+    /// The oracle.
+    pub fn redis(args: &[&str]) -> Server {
+        Server::start(Kind::Redis, args)
+    }
+
+    /// A new connection over TCP.
+    pub fn connect(&self) -> Client {
+        Client::tcp(self.port).unwrap_or_else(|e| panic!("cannot connect to port {}: {e}", self.port))
+    }
+
+    /// The TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The server's working directory, removed on drop.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// All that the server wrote to its standard output and error so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until the process has ended; its exit code, or none when a signal ended it or it still runs after
+    /// `within`.
+    pub fn wait_for_exit(&mut self, within: Duration) -> Option<i32> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: kill only passes two integers; the child has not been waited for, so its pid is still its own.
+        unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + READY_WITHIN;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended at once ({status}); its log:\n{}", self.log());
+            }
+            if let Ok(mut client) = Client::tcp(self.port)
+                && let Ok(reply) = client.command(&["PING"])
+                && !reply.raw.starts_with(b"-LOADING")
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("the server does not answer; its log:\n{}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(30)..];
+            eprintln!("--- the end of the log of the server on port {}:\n{}", self.port, tail.join("\n"));
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// The binary under test.
+///
+/// # Panics
+/// When there is none, with the way to make one.
+pub fn moonshard_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("MOONSHARD_BIN") {
+        return PathBuf::from(path);
+    }
+    let mut dir = std::env::current_exe().unwrap();
+    while dir.pop() {
+        let candidate = dir.join("moonshard");
+        if candidate.is_file() {
+            return candidate;
+        }
+    }
+    panic!("no binary `moonshard` beside the tests: `cargo build -p moonshard-server`, or set MOONSHARD_BIN");
+}
+
+/// Whether the server under test is Redis itself (see the crate's documentation).
+pub fn under_test_is_redis() -> bool {
+    std::env::var_os("MOONSHARD_BIN").is_some_and(|bin| is_redis(Path::new(&bin)))
+}
+
+/// A fresh empty directory below the system's temporary one; whoever asks removes it.
+pub fn temp_dir() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("moonshard-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let dir = std::env::temp_dir().join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+fn program(kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Redis => PathBuf::from(std::env::var_os("REDIS_SERVER_BIN").unwrap_or("redis-server".into())),
+        Kind::Moonshard => moonshard_binary(),
+    }
+}
+
+fn is_redis(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name == "redis-server")
+}
+
+/// Redis knows no `--shards N`.
+fn without_shards<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let mut kept = Vec::new();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if *arg == "--shards" {
+            rest.next();
+        } else {
+            kept.push(*arg);
+        }
+    }
+    kept
+}
+
+/// A port that no other test has: each is guarded by a locked file for as long as its server lives.
+fn free_port() -> (u16, File) {
+    let locks = std::env::temp_dir().join("moonshard-test-ports");
+    fs::create_dir_all(&locks).unwrap();
+    let span = u32::from(PORTS.end - PORTS.start);
+    let first = std::process::id().wrapping_mul(61) % span;
+    for step in 0..span {
+        let port = PORTS.start + ((first + step) % span) as u16;
+        let Ok(file) = File::create(locks.join(port.to_string())) else { continue };
+        // SAFETY: flock takes a descriptor that `file` keeps open.
+        let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
+        if locked && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return (port, file);
+        }
+    }
+    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
+}
