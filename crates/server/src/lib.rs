@@ -1,1 +1,3 @@
 //! The Moonshard server.
+
+pub mod config;
