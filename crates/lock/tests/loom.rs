@@ -205,7 +205,11 @@ fn a_refusal_passes_the_patient_by() {
         let held = lock.try_lock().unwrap();
         let patient = {
             let lock = lock.clone();
-            thread::spawn(move || block_on(lock.lock_patient()).unwrap().push(1))
+            thread::spawn(move || {
+                let mut held = block_on(lock.lock_patient()).unwrap();
+                held.push(1);
+                assert!(!lock.is_refusing(), "a refusal outlived its hold");
+            })
         };
         let refusable = {
             let lock = lock.clone();
