@@ -1,0 +1,341 @@
+//! Hashes: a packed sequence of fields and values while there are few and they are short, then a table.
+//!
+//! Where a field's expiry would go: in the table, into the field's allocation (see [`field`]); in the packed form, as
+//! a third element of every group.
+
+mod field;
+#[cfg(test)]
+mod tests;
+
+use std::mem::size_of;
+
+use crate::hash_seed::Seed;
+use crate::packed::{Coded, Element, Packed, Pos, Scratch};
+use crate::sample::{below, choose, choose_of_table};
+use crate::table::{Slot, Table};
+use field::Field;
+
+/// Up to what size a hash keeps its packed form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashLimits {
+    /// Most fields, as Redis' `hash-max-listpack-entries`.
+    pub entries: usize,
+    /// Longest field or value in bytes, as Redis' `hash-max-listpack-value`.
+    pub value_len: usize,
+    /// The secret that the table of a large hash is hashed with.
+    pub seed: Seed,
+}
+
+impl HashLimits {
+    /// The limits that Redis 7.0 starts with.
+    pub const fn new(seed: Seed) -> Self {
+        Self { entries: 512, value_len: 64, seed }
+    }
+}
+
+/// A map of byte strings. Finding, setting and removing are O(1) in a table, and bounded by the limits otherwise.
+///
+/// The packed form keeps fields in the order they came, and a changed field in its place. A table stays one.
+#[derive(Debug)]
+pub struct Hash(Repr);
+
+enum Repr {
+    Packed(Packed),
+    Table(Box<Fields>),
+}
+
+/// The large form.
+struct Fields {
+    table: Table<Field>,
+    /// Bytes of the fields' allocations.
+    bytes: usize,
+}
+
+impl Fields {
+    fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+        let hash = self.table.hash(field);
+        match self.table.find_or_reserve(hash, field) {
+            Slot::Occupied(item) => {
+                let before = item.memory_bytes();
+                item.set_value(value);
+                self.bytes = self.bytes - before + item.memory_bytes();
+                false
+            }
+            Slot::Vacant(slot) => {
+                self.bytes += slot.insert(Field::new(field, value)).memory_bytes();
+                true
+            }
+        }
+    }
+
+    fn get(&self, field: &[u8]) -> Option<&Field> {
+        self.table.get(self.table.hash(field), field)
+    }
+
+    fn remove(&mut self, field: &[u8]) -> bool {
+        let removed = self.table.remove(self.table.hash(field), field);
+        self.bytes -= removed.as_ref().map_or(0, Field::memory_bytes);
+        removed.is_some()
+    }
+}
+
+impl std::fmt::Debug for Repr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Repr::Packed(packed) => f.debug_map().entries(packed.pairs()).finish(),
+            Repr::Table(fields) => f.debug_map().entries(fields.table.iter().map(pair_of)).finish(),
+        }
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for Hash {
+    fn clone(&self) -> Self {
+        Self(match &self.0 {
+            Repr::Packed(packed) => Repr::Packed(packed.clone()),
+            Repr::Table(fields) => {
+                let mut copy = Fields { table: Table::new(fields.table.seed()), bytes: 0 };
+                for field in fields.table.iter() {
+                    let clone = field.clone();
+                    copy.bytes += clone.memory_bytes();
+                    copy.table.insert_unique(copy.table.hash(field.field()), clone);
+                }
+                Repr::Table(Box::new(copy))
+            }
+        })
+    }
+}
+
+impl Hash {
+    /// An empty hash; allocates nothing.
+    pub const fn new() -> Self {
+        Self(Repr::Packed(Packed::new()))
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Packed(packed) => packed.len() / 2,
+            Repr::Table(fields) => fields.table.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What Redis 7.0 calls this encoding.
+    pub fn encoding_name(&self) -> &'static str {
+        match self.0 {
+            Repr::Packed(_) => "listpack",
+            Repr::Table(_) => "hashtable",
+        }
+    }
+
+    /// The packed form: fields and values by turns.
+    pub fn packed(&self) -> Option<&Packed> {
+        match &self.0 {
+            Repr::Packed(packed) => Some(packed),
+            Repr::Table(_) => None,
+        }
+    }
+
+    /// Bytes of all allocations, the hash's own box left out. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Packed(packed) => packed.memory_bytes(),
+            Repr::Table(fields) => size_of::<Fields>() + fields.table.memory_bytes() + fields.bytes,
+        }
+    }
+
+    /// Leaves the packed form if one of these lengths, of fields and values about to be set, is above the limit.
+    /// Redis looks at all of a command's arguments before it sets the first.
+    pub fn prepare(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits) {
+        let Repr::Packed(packed) = &self.0 else { return };
+        let mut sum = 0usize;
+        let long = lens.into_iter().any(|len| {
+            sum = sum.saturating_add(len);
+            len > limits.value_len
+        });
+        if long || !packed.can_add(sum) {
+            self.become_table(limits.seed);
+        }
+    }
+
+    /// Sets a field; true if it is new.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
+        self.prepare([field.len(), value.len()], limits);
+        let packed = match &mut self.0 {
+            Repr::Packed(packed) => packed,
+            Repr::Table(fields) => return fields.set(field, value),
+        };
+        let coded = Coded::new(field);
+        let found = value_pos(packed, &coded);
+        match found {
+            Some(pos) => packed.replace(pos, value),
+            None => {
+                packed.push_back_coded(&coded);
+                packed.push_back(value);
+            }
+        }
+        if packed.len() / 2 > limits.entries {
+            self.become_table(limits.seed);
+        }
+        found.is_none()
+    }
+
+    fn become_table(&mut self, seed: Seed) {
+        let mut fields = Box::new(Fields { table: Table::new(seed), bytes: 0 });
+        let (mut field_scratch, mut value_scratch) = (Scratch::new(), Scratch::new());
+        self.iter().for_each(|(field, value)| {
+            fields.set(field.bytes(&mut field_scratch), value.bytes(&mut value_scratch));
+        });
+        self.0 = Repr::Table(fields);
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
+        match &self.0 {
+            Repr::Packed(packed) => value_pos(packed, &Coded::new(field)).map(|pos| packed.at(pos)),
+            Repr::Table(fields) => fields.get(field).map(|field| Element::Bytes(field.value())),
+        }
+    }
+
+    /// Whether the field exists.
+    pub fn contains(&self, field: &[u8]) -> bool {
+        match &self.0 {
+            Repr::Packed(packed) => packed.find(field, 2).is_some(),
+            Repr::Table(fields) => fields.get(field).is_some(),
+        }
+    }
+
+    /// Length of a field's value in bytes.
+    pub fn value_len(&self, field: &[u8]) -> Option<usize> {
+        self.get(field).map(Element::len)
+    }
+
+    /// Removes a field; false if there is no such.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.0 {
+            Repr::Packed(packed) => match packed.find(field, 2) {
+                Some(pos) => {
+                    packed.remove_at(pos, 2);
+                    true
+                }
+                None => false,
+            },
+            Repr::Table(fields) => fields.remove(field),
+        }
+    }
+
+    /// All fields with their values: packed ones in the order they came, those of a table in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Element<'_>, Element<'_>)> {
+        match &self.0 {
+            Repr::Packed(packed) => Iter::Packed(packed.pairs()),
+            Repr::Table(fields) => Iter::Table(fields.table.iter().map(pair_of)),
+        }
+    }
+
+    /// Shows some fields with their values to `visit` and returns the cursor to go on with, 0 at the end. What is
+    /// there from the beginning (cursor 0) to the end is shown, whatever else comes and goes. The packed form is shown
+    /// whole.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Element<'_>, Element<'_>)) -> u64 {
+        match &self.0 {
+            Repr::Packed(packed) => {
+                packed.pairs().for_each(|(field, value)| visit(field, value));
+                0
+            }
+            Repr::Table(fields) => fields.table.scan(cursor, |item| {
+                let (field, value) = pair_of(item);
+                visit(field, value);
+            }),
+        }
+    }
+
+    /// A field drawn uniformly with the caller's random bits, and its value.
+    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(Element<'_>, Element<'_>)> {
+        match &self.0 {
+            Repr::Packed(packed) if packed.is_empty() => None,
+            Repr::Packed(packed) => {
+                let pos = packed.seek(below(random(), self.len()) * 2)?;
+                Some((packed.at(pos), packed.at(packed.next(pos)?)))
+            }
+            Repr::Table(fields) => fields.table.random(random).map(pair_of),
+        }
+    }
+
+    /// Shows `count` different fields to `visit`, or all if there are not so many; every choice is equally likely.
+    pub fn random_distinct<'a>(
+        &'a self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut visit: impl FnMut(Element<'a>, Element<'a>),
+    ) {
+        let visit = |(field, value)| visit(field, value);
+        match &self.0 {
+            Repr::Packed(packed) => {
+                choose(packed.pairs(), self.len(), count.min(self.len()), &mut random, visit);
+            }
+            Repr::Table(fields) => {
+                let mut visit = visit;
+                choose_of_table(&fields.table, count, &mut random, |item| visit(pair_of(item)));
+            }
+        }
+    }
+
+    /// Shows a random field to `visit`, `count` times; nothing if the hash is empty.
+    pub fn random_repeating<'a>(
+        &'a self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut visit: impl FnMut(Element<'a>, Element<'a>),
+    ) {
+        if let Repr::Packed(packed) = &self.0 {
+            // Walked once, not once for every draw.
+            let pairs: Vec<_> = packed.pairs().collect();
+            let count = if pairs.is_empty() { 0 } else { count };
+            return (0..count).for_each(|_| {
+                let (field, value) = pairs[below(random(), pairs.len())];
+                visit(field, value);
+            });
+        }
+        for _ in 0..count {
+            match self.random(&mut random) {
+                Some((field, value)) => visit(field, value),
+                None => return,
+            }
+        }
+    }
+}
+
+fn value_pos(packed: &Packed, field: &Coded<'_>) -> Option<Pos> {
+    packed.find_coded(field, 2).and_then(|pos| packed.next(pos))
+}
+
+fn pair_of(item: &Field) -> (Element<'_>, Element<'_>) {
+    (Element::Bytes(item.field()), Element::Bytes(item.value()))
+}
+
+/// The iterators of the forms as one.
+enum Iter<A, B> {
+    Packed(A),
+    Table(B),
+}
+
+impl<I, A: Iterator<Item = I>, B: Iterator<Item = I>> Iterator for Iter<A, B> {
+    type Item = I;
+
+    #[inline]
+    fn next(&mut self) -> Option<I> {
+        match self {
+            Iter::Packed(iter) => iter.next(),
+            Iter::Table(iter) => iter.next(),
+        }
+    }
+}
