@@ -22,14 +22,16 @@ pub struct HashLimits {
     pub entries: usize,
     /// Longest field or value in bytes, as Redis' `hash-max-listpack-value`.
     pub value_len: usize,
-    /// The secret that the table of a large hash is hashed with.
-    pub seed: Seed,
 }
 
 impl HashLimits {
-    /// The limits that Redis 7.0 starts with.
-    pub const fn new(seed: Seed) -> Self {
-        Self { entries: 512, value_len: 64, seed }
+    /// What Redis 7.0 starts with.
+    pub const DEFAULT: Self = Self { entries: 512, value_len: 64 };
+}
+
+impl Default for HashLimits {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }
 
@@ -156,7 +158,7 @@ impl Hash {
 
     /// Leaves the packed form if one of these lengths, of fields and values about to be set, is above the limit.
     /// Redis looks at all of a command's arguments before it sets the first.
-    pub fn prepare(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits) {
+    pub fn prepare(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits, seed: Seed) {
         let Repr::Packed(packed) = &self.0 else { return };
         let mut sum = 0usize;
         let long = lens.into_iter().any(|len| {
@@ -164,13 +166,13 @@ impl Hash {
             len > limits.value_len
         });
         if long || !packed.can_add(sum) {
-            self.become_table(limits.seed);
+            self.become_table(seed);
         }
     }
 
-    /// Sets a field; true if it is new.
-    pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
-        self.prepare([field.len(), value.len()], limits);
+    /// Sets a field; true if it is new. `seed` is what a table is hashed with, if the hash becomes one here.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits, seed: Seed) -> bool {
+        self.prepare([field.len(), value.len()], limits, seed);
         let packed = match &mut self.0 {
             Repr::Packed(packed) => packed,
             Repr::Table(fields) => return fields.set(field, value),
@@ -185,7 +187,7 @@ impl Hash {
             }
         }
         if packed.len() / 2 > limits.entries {
-            self.become_table(limits.seed);
+            self.become_table(seed);
         }
         found.is_none()
     }

@@ -27,6 +27,11 @@ impl Default for ListLimits {
 }
 
 impl ListLimits {
+    /// The limits that a value of Redis' `list-max-listpack-size` stands for.
+    pub const fn from_setting(max_listpack_size: i32) -> Self {
+        Self { max_listpack_size }
+    }
+
     /// Bytes that a node may have. A longer element gets a node of its own.
     pub fn node_bytes(self) -> usize {
         match self.max_listpack_size {

@@ -23,14 +23,16 @@ pub struct SetLimits {
     pub packed_entries: usize,
     /// Longest member of the packed form, in bytes.
     pub packed_len: usize,
-    /// The secret that the table of a large set is hashed with.
-    pub seed: Seed,
 }
 
 impl SetLimits {
-    /// The limits that Redis 7.0 starts with; those of the packed form are what Redis 7.2 starts with.
-    pub const fn new(seed: Seed) -> Self {
-        Self { intset_entries: 512, packed_entries: 128, packed_len: 64, seed }
+    /// What Redis 7.0 starts with; for the packed form, what Redis 7.2 starts with.
+    pub const DEFAULT: Self = Self { intset_entries: 512, packed_entries: 128, packed_len: 64 };
+}
+
+impl Default for SetLimits {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }
 
@@ -153,19 +155,19 @@ impl Set {
         }
     }
 
-    /// Adds a member; false if it is one already.
-    pub fn add(&mut self, member: &[u8], limits: SetLimits) -> bool {
+    /// Adds a member; false if it is one already. `seed` is what a table is hashed with, if the set becomes one here.
+    pub fn add(&mut self, member: &[u8], limits: SetLimits, seed: Seed) -> bool {
         match &mut self.0 {
             Repr::Ints(ints) => match parse_i64(member) {
                 Some(value) => {
                     let added = ints.insert(value);
                     // Redis converts after the fact, and only when something was added.
                     if added && ints.len() > limits.intset_entries.min(1 << 30) {
-                        self.leave_ints(0, 0, limits);
+                        self.leave_ints(0, 0, limits, seed);
                     }
                     return added;
                 }
-                None => self.leave_ints(1, member.len(), limits),
+                None => self.leave_ints(1, member.len(), limits, seed),
             },
             Repr::Packed(packed) => {
                 let coded = Coded::new(member);
@@ -179,26 +181,26 @@ impl Set {
                     packed.push_back_coded(&coded);
                     return true;
                 }
-                self.become_table(limits.seed);
+                self.become_table(seed);
             }
             Repr::Table(members) => return members.add(member),
         }
-        self.add(member, limits)
+        self.add(member, limits, seed)
     }
 
     /// Adds a member as it came out of another collection; false if it is one already.
-    pub fn add_element(&mut self, member: Element<'_>, limits: SetLimits) -> bool {
-        self.add(member.bytes(&mut Scratch::new()), limits)
+    pub fn add_element(&mut self, member: Element<'_>, limits: SetLimits, seed: Seed) -> bool {
+        self.add(member.bytes(&mut Scratch::new()), limits, seed)
     }
 
     /// Turns integers into the form that has room for so many members more, the longest of this length.
-    fn leave_ints(&mut self, more: usize, len_max: usize, limits: SetLimits) {
+    fn leave_ints(&mut self, more: usize, len_max: usize, limits: SetLimits, seed: Seed) {
         let Repr::Ints(ints) = &self.0 else { return };
         // The longest texts are those of the two ends.
         let ends = [ints.get(0), ints.get(ints.len().wrapping_sub(1))].into_iter().flatten();
         let longest = ends.map(|value| Element::Int(value).len()).fold(len_max, usize::max);
         if ints.len() + more > limits.packed_entries || longest > limits.packed_len {
-            return self.become_table(limits.seed);
+            return self.become_table(seed);
         }
         let mut packed = Packed::new();
         ints.iter().for_each(|value| packed.push_back_element(Element::Int(value)));

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::sample::tests::random;
 
-const LIMITS: HashLimits = HashLimits::new(Seed::new(5, 6));
-const TINY: HashLimits = HashLimits { entries: 4, value_len: 8, ..LIMITS };
+const SEED: Seed = Seed::new(5, 6);
+const LIMITS: HashLimits = HashLimits::DEFAULT;
+const TINY: HashLimits = HashLimits { entries: 4, value_len: 8 };
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -31,8 +32,9 @@ fn sorted(mut pairs: Pairs) -> Pairs {
 fn each_form(len: usize) -> [Hash; 2] {
     [LIMITS, HashLimits { entries: 0, ..LIMITS }].map(|limits| {
         let mut hash = Hash::new();
-        (0..len)
-            .for_each(|at| assert!(hash.set(format!("f{at}").as_bytes(), at.to_string().as_bytes(), limits)));
+        (0..len).for_each(|at| {
+            assert!(hash.set(format!("f{at}").as_bytes(), at.to_string().as_bytes(), limits, SEED))
+        });
         assert_eq!(hash.packed().is_some(), limits.entries > 0);
         hash
     })
@@ -51,7 +53,7 @@ proptest! {
             let known = model.iter().position(|(other, _)| *other == field);
             match step {
                 0..=2 => {
-                    prop_assert_eq!(hash.set(&field, &value, limits), known.is_none());
+                    prop_assert_eq!(hash.set(&field, &value, limits, SEED), known.is_none());
                     match known {
                         Some(at) => model[at].1 = value,
                         None => model.push((field.clone(), value)),
@@ -87,29 +89,29 @@ proptest! {
 #[test]
 fn the_form_changes_exactly_at_the_limits() {
     let mut hash = each_form(512)[0].clone();
-    assert!(!hash.set(b"f511", b"x", LIMITS) && hash.encoding_name() == "listpack");
-    assert!(hash.set(b"f512", b"x", LIMITS) && hash.encoding_name() == "hashtable");
+    assert!(!hash.set(b"f511", b"x", LIMITS, SEED) && hash.encoding_name() == "listpack");
+    assert!(hash.set(b"f512", b"x", LIMITS, SEED) && hash.encoding_name() == "hashtable");
     assert!(hash.get(b"f511").is_some_and(|value| value.is(b"x")));
     for (field, value, name) in [(64, 64, "listpack"), (65, 1, "hashtable"), (1, 65, "hashtable")] {
         let mut hash = Hash::new();
-        assert!(hash.set(&vec![b'1'; field], &vec![b'2'; value], LIMITS));
+        assert!(hash.set(&vec![b'1'; field], &vec![b'2'; value], LIMITS, SEED));
         assert_eq!(hash.encoding_name(), name, "{field} {value}");
     }
     // A value that is replaced counts as well, and so does a limit that was lowered since.
     let mut hash = each_form(3)[0].clone();
-    hash.set(b"f1", &[b'x'; 65], LIMITS);
+    hash.set(b"f1", &[b'x'; 65], LIMITS, SEED);
     assert_eq!(hash.encoding_name(), "hashtable");
     let mut hash = each_form(3)[0].clone();
-    assert!(!hash.set(b"f1", b"", HashLimits { entries: 2, ..LIMITS }));
+    assert!(!hash.set(b"f1", b"", HashLimits { entries: 2, ..LIMITS }, SEED));
     assert_eq!(hash.encoding_name(), "hashtable");
     let mut hash = each_form(3)[0].clone();
-    hash.prepare([1, 2, 64], LIMITS);
+    hash.prepare([1, 2, 64], LIMITS, SEED);
     assert_eq!(hash.encoding_name(), "listpack");
-    hash.prepare([1, 65, 1], LIMITS);
+    hash.prepare([1, 65, 1], LIMITS, SEED);
     assert_eq!(hash.encoding_name(), "hashtable");
     assert_eq!(hash.len(), 3);
     let mut hash = Hash::new();
-    hash.prepare([usize::MAX, usize::MAX], HashLimits { value_len: usize::MAX, ..LIMITS });
+    hash.prepare([usize::MAX, usize::MAX], HashLimits { value_len: usize::MAX, ..LIMITS }, SEED);
     assert_eq!(hash.encoding_name(), "hashtable");
 }
 
@@ -153,7 +155,7 @@ fn memory_is_counted_through_every_change() {
     for round in 0..4usize {
         for at in 0..count {
             let value = vec![b'v'; (at * (round + 3)) % 97];
-            hash.set(format!("field:{at}").as_bytes(), &value, LIMITS);
+            hash.set(format!("field:{at}").as_bytes(), &value, LIMITS, SEED);
         }
         (0..count).step_by(3).for_each(|at| {
             hash.remove(format!("field:{at}").as_bytes());

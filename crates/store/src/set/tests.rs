@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::sample::tests::random;
 
-const LIMITS: SetLimits = SetLimits::new(Seed::new(3, 4));
-const TINY: SetLimits = SetLimits { intset_entries: 3, packed_entries: 5, packed_len: 6, ..LIMITS };
+const SEED: Seed = Seed::new(3, 4);
+const LIMITS: SetLimits = SetLimits::DEFAULT;
+const TINY: SetLimits = SetLimits { intset_entries: 3, packed_entries: 5, packed_len: 6 };
 
 fn member() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -24,13 +25,13 @@ fn members(set: &Set) -> BTreeSet<Vec<u8>> {
 
 fn set_of(texts: impl IntoIterator<Item = String>, limits: SetLimits) -> Set {
     let mut set = Set::new();
-    texts.into_iter().for_each(|text| assert!(set.add(text.as_bytes(), limits)));
+    texts.into_iter().for_each(|text| assert!(set.add(text.as_bytes(), limits, SEED)));
     set
 }
 
 /// A set in each form, with the same number of members.
 fn each_form(len: usize) -> [Set; 3] {
-    let packed_off = SetLimits { packed_entries: 0, ..LIMITS };
+    let packed_off = SetLimits { packed_entries: 0 };
     let sets = [
         set_of((0..len).map(|at| at.to_string()), LIMITS),
         set_of((0..len).map(|at| format!("m{at}")), LIMITS),
@@ -49,7 +50,7 @@ proptest! {
         let (mut set, mut model) = (Set::new(), BTreeSet::new());
         for (step, member) in steps {
             match step {
-                0 | 1 => prop_assert_eq!(set.add(&member, limits), model.insert(member.clone())),
+                0 | 1 => prop_assert_eq!(set.add(&member, limits, SEED), model.insert(member.clone())),
                 2 => prop_assert_eq!(set.remove(&member), model.remove(&member)),
                 _ => set = set.clone(),
             }
@@ -83,32 +84,32 @@ fn forms_change_exactly_at_the_limits() {
     let ints = |range: std::ops::Range<i32>| range.map(|at| at.to_string());
     let mut set = set_of(ints(0..512), LIMITS);
     assert!(set.ints().is_some_and(|ints| ints.len() == 512));
-    assert!(!set.add(b"5", LIMITS) && set.encoding_name() == "intset");
-    assert!(set.add(b"512", LIMITS) && set.encoding_name() == "hashtable");
+    assert!(!set.add(b"5", LIMITS, SEED) && set.encoding_name() == "intset");
+    assert!(set.add(b"512", LIMITS, SEED) && set.encoding_name() == "hashtable");
     assert!(matches!(set.0, Repr::Table(_)));
 
     let mut set = set_of(ints(0..127), LIMITS);
-    assert!(set.add(&[b'x'; 64], LIMITS));
+    assert!(set.add(&[b'x'; 64], LIMITS, SEED));
     assert!(matches!(set.0, Repr::Packed(_)) && set.encoding_name() == "hashtable");
-    assert!(!set.add(&[b'x'; 64], LIMITS) && !set.add(b"0", LIMITS));
+    assert!(!set.add(&[b'x'; 64], LIMITS, SEED) && !set.add(b"0", LIMITS, SEED));
     assert!(matches!(set.0, Repr::Packed(_)));
-    assert!(set.add(b"y", LIMITS));
+    assert!(set.add(b"y", LIMITS, SEED));
     assert!(matches!(set.0, Repr::Table(_)) && set.len() == 129);
     (0..127).for_each(|at| assert!(set.remove(at.to_string().as_bytes())));
     assert!(matches!(set.0, Repr::Table(_)) && set.len() == 2);
 
     for (first, form_is_packed) in [(64, true), (65, false)] {
         let mut set = Set::new();
-        assert!(set.add(&vec![b'x'; first], LIMITS));
+        assert!(set.add(&vec![b'x'; first], LIMITS, SEED));
         assert_eq!(matches!(set.0, Repr::Packed(_)), form_is_packed);
     }
     let mut set = set_of(ints(0..128), LIMITS);
-    assert!(set.add(b"x", LIMITS) && matches!(set.0, Repr::Table(_)));
+    assert!(set.add(b"x", LIMITS, SEED) && matches!(set.0, Repr::Table(_)));
     // What is already there counts as well: the text of -1000000 is too long for the packed form.
     let mut set = set_of(["-1000000".to_owned()], TINY);
-    assert!(set.add(b"x", TINY) && matches!(set.0, Repr::Table(_)));
+    assert!(set.add(b"x", TINY, SEED) && matches!(set.0, Repr::Table(_)));
     let mut set = set_of(ints(0..3), TINY);
-    assert!(set.add(b"3", TINY) && matches!(set.0, Repr::Packed(_)));
+    assert!(set.add(b"3", TINY, SEED) && matches!(set.0, Repr::Packed(_)));
     set.remove(b"3");
     assert_eq!(set.encoding_name(), "hashtable");
 }
