@@ -1,12 +1,8 @@
 //! Members drawn at random.
 
 use super::SortedSet;
+use crate::sample::{below, choose};
 use std::collections::BTreeSet;
-
-/// A number below `bound` from 64 random bits.
-fn below(random: u64, bound: usize) -> usize {
-    ((u128::from(random) * bound as u128) >> 64) as usize
-}
 
 impl SortedSet {
     /// A member drawn uniformly with the caller's random bits. O(log n).
@@ -26,15 +22,9 @@ impl SortedSet {
         mut visit: impl FnMut(&[u8], f64),
     ) {
         let len = self.len();
-        let mut wanted = count.min(len);
+        let wanted = count.min(len);
         if wanted > len / 4 {
-            for (at, (member, score)) in self.iter().enumerate() {
-                if below(random(), len - at) < wanted {
-                    visit(member, score);
-                    wanted -= 1;
-                }
-            }
-            return;
+            return choose(self.iter(), len, wanted, &mut random, |(member, score)| visit(member, score));
         }
         // Floyd's sampling: of the numbers up to and with each bound, one is drawn, or the bound if it was drawn before.
         let mut drawn = BTreeSet::new();
