@@ -543,6 +543,29 @@ impl<C> Item for Entry<C> {
     }
 }
 
+impl<C: Clone> Clone for Entry<C> {
+    /// A copy of its own, with the expiry, the access clock and the mark of an edited string.
+    fn clone(&self) -> Self {
+        let shape = self.shape();
+        let mut copy = match self.value() {
+            // By its code, not by its length: a short string may lie outside, after edits.
+            ValueRef::String(bytes) if shape.code < OUTLINE => {
+                Self::new_string(self.key(), bytes, self.expiry_ms())
+            }
+            ValueRef::String(bytes) => {
+                let mut copy = Self::with_key(self.key(), shape, self.expiry_ms());
+                copy.write_outline(shape, Value::String(bytes.to_vec()));
+                copy
+            }
+            ValueRef::Collection(collection) => {
+                Self::new_collection(self.key(), collection.clone(), self.expiry_ms())
+            }
+        };
+        copy.set_access(self.access());
+        copy
+    }
+}
+
 impl<C> Drop for Entry<C> {
     fn drop(&mut self) {
         let shape = self.shape();

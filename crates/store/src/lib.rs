@@ -6,14 +6,26 @@ mod entry;
 mod hash_seed;
 mod table;
 
-pub use entry::{Entry, Value, ValueRef};
 pub use hash_seed::{Seed, hash_key};
 pub use table::{Item, OccupiedSlot, Slot, Table, VacantSlot};
 
+mod hash;
 mod intset;
 mod list;
 mod packed;
+mod sample;
+mod set;
 
+pub use hash::{Hash, HashLimits};
 pub use intset::IntSet;
 pub use list::{End, List, ListLimits};
 pub use packed::{Element, Packed, Pos, Scratch};
+pub use set::{Set, SetLimits};
+
+mod sorted_set;
+mod value;
+
+pub use sorted_set::{
+    AddFlags, AddOutcome, Iter as SortedSetIter, LexBound, LexRange, ScoreBound, ScoreRange, SortedSet, SortedSetLimits,
+};
+pub use value::{Collection, Entry, Value, ValueRef};

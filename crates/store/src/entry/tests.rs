@@ -290,6 +290,10 @@ proptest! {
                 (have, want) => prop_assert!(false, "{:?} instead of {:?}", have, want),
             }
             prop_assert_eq!(entry.is_raw(), model.raw);
+            let copy = entry.clone();
+            prop_assert_eq!((copy.key(), copy.value()), (entry.key(), entry.value()));
+            prop_assert_eq!((copy.expiry_ms(), copy.access()), (entry.expiry_ms(), entry.access()));
+            prop_assert_eq!(copy.is_raw(), model.raw);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One cache line of the table: seven items, their tags, and what overflowed from it.
 
+use super::{Item, prefetch};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -70,6 +71,18 @@ impl<T> Bucket<T> {
         debug_assert!(self.occupied().any(|taken| taken == slot));
         // SAFETY: the caller says that the slot is occupied, so it is within bounds and initialised.
         unsafe { self.slots.get_unchecked(slot).assume_init_ref() }
+    }
+
+    /// Loads the first lines of its items, whose keys are to be hashed.
+    #[inline]
+    pub(super) fn prefetch_items(&self)
+    where
+        T: Item,
+    {
+        for slot in self.occupied() {
+            // SAFETY: the slot is one of the occupied.
+            prefetch(unsafe { self.item(slot) }.address());
+        }
     }
 
     #[inline]

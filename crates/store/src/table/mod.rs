@@ -79,6 +79,15 @@ unsafe impl<T: Item + Send> Send for Table<T> {}
 // SAFETY: through a shared reference the table is only read, and gives out shared references to items only.
 unsafe impl<T: Item + Sync> Sync for Table<T> {}
 
+impl<T: Item> std::fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("len", &self.len)
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A key's place in a table: with an item, or free.
 pub enum Slot<'a, T: Item> {
     /// The item that has the key. It may be replaced by one of the same key.

@@ -1,7 +1,7 @@
 //! Growth and shrinking: more or fewer buckets in the only segment, splits, merges, the directory.
 
 use super::bucket::{SLOTS, Segment};
-use super::{BUCKETS_FULL, DEPTH_MAX, DISTANCE_MAX, Fill, Item, MERGE_MAX, Place, Table, prefetch};
+use super::{BUCKETS_FULL, DEPTH_MAX, DISTANCE_MAX, Fill, Item, MERGE_MAX, Place, Table};
 
 /// The items above which a segment of so many buckets makes room before it takes another.
 fn count_max(buckets: usize) -> usize {
@@ -154,7 +154,8 @@ impl<T: Item> Table<T> {
         let segment = self.directory[first];
         let mut items = Vec::with_capacity(usize::from(self.fills[first].count));
         for at in 0..self.buckets {
-            self.prefetch_items(segment, at + 1);
+            // SAFETY: the segment is alive, and the position below `buckets`.
+            unsafe { segment.bucket((at + 1).min(self.buckets - 1)) }.prefetch_items();
             // SAFETY: the segment is alive, the position below `buckets`, `self` borrowed exclusively.
             let bucket = unsafe { segment.bucket_mut(at) };
             for slot in bucket.occupied() {
@@ -175,15 +176,6 @@ impl<T: Item> Table<T> {
             }
         }
         items
-    }
-
-    fn prefetch_items(&self, segment: Segment<T>, at: usize) {
-        if at < self.buckets {
-            // SAFETY: the segment is alive, the position below `buckets`, `self` borrowed.
-            let bucket = unsafe { segment.bucket(at) };
-            // SAFETY: the slots are the occupied ones.
-            bucket.occupied().for_each(|slot| prefetch(unsafe { bucket.item(slot) }.address()));
-        }
     }
 
     /// Places drained items: first those that find room at home, so that few are displaced.

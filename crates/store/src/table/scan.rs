@@ -53,6 +53,7 @@ impl<T: Item> Table<T> {
         for distance in 0..=overflow.distance() {
             // SAFETY: as above, the position is below `buckets`.
             let bucket = unsafe { segment.bucket(wrap(home + distance, self.buckets)) };
+            bucket.prefetch_items();
             for slot in bucket.occupied() {
                 // SAFETY: the slot is one of the occupied.
                 visit_own(unsafe { bucket.item(slot) });

@@ -1,0 +1,68 @@
+//! What a key of the keyspace can hold.
+
+use crate::entry;
+use crate::{Hash, List, Set, SortedSet};
+
+/// A value that has parts of its own. Strings are held by the entry itself.
+#[derive(Clone, Debug)]
+pub enum Collection {
+    /// A list.
+    List(Box<List>),
+    /// A set.
+    Set(Box<Set>),
+    /// A hash.
+    Hash(Box<Hash>),
+    /// A sorted set.
+    SortedSet(Box<SortedSet>),
+}
+
+/// An entry of the keyspace.
+pub type Entry = entry::Entry<Collection>;
+/// A value apart from its key.
+pub type Value = entry::Value<Collection>;
+/// A look at a value.
+pub type ValueRef<'a> = entry::ValueRef<'a, Collection>;
+
+impl Collection {
+    /// The number of its elements. O(1).
+    pub fn len(&self) -> usize {
+        match self {
+            Self::List(list) => list.len(),
+            Self::Set(set) => set.len(),
+            Self::Hash(hash) => hash.len(),
+            Self::SortedSet(sorted_set) => sorted_set.len(),
+        }
+    }
+
+    /// Whether it has no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its encoding, as OBJECT ENCODING names it.
+    pub fn encoding_name(&self) -> &'static str {
+        match self {
+            Self::List(list) => list.encoding_name(),
+            Self::Set(set) => set.encoding_name(),
+            Self::Hash(hash) => hash.encoding_name(),
+            Self::SortedSet(sorted_set) => sorted_set.encoding_name(),
+        }
+    }
+
+    /// Its memory on the heap, in bytes. O(1), but for lists of many nodes.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::List(list) => size_of::<List>() + list.memory_bytes(),
+            Self::Set(set) => size_of::<Set>() + set.memory_bytes(),
+            Self::Hash(hash) => size_of::<Hash>() + hash.memory_bytes(),
+            Self::SortedSet(sorted_set) => size_of::<SortedSet>() + sorted_set.memory_bytes(),
+        }
+    }
+}
+
+impl Entry {
+    /// The memory of the entry with its key and value on the heap, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.own_bytes() + self.collection().map_or(0, Collection::memory_bytes)
+    }
+}
