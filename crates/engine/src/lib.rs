@@ -1,3 +1,28 @@
-//! The shard engine: slots, keyspace, command table and handlers, expiry, eviction, effects.
+//! The shard engine: slots, keyspace, the command table and its handlers, expiry, eviction and effects.
+//!
+//! Plain, synchronous and deterministic: no sockets, no async runtime, no Lua, and no clock or randomness of its
+//! own. What a command depends on comes in through [`Ctx`]; what it does goes out through its reply and through
+//! [`effects`].
 
+pub mod admission;
+mod args;
+pub mod command;
+mod commands;
+mod ctx;
+pub mod effects;
+mod error;
 pub mod glob;
+pub mod keyspace;
+mod rng;
+mod settings;
+pub mod slot;
+#[cfg(test)]
+mod testing;
+
+pub use args::Args;
+pub use ctx::{
+    Caller, CmdResult, Ctx, DONE, Flow, ScriptCall, ScriptCaller, ScriptKeys, ScriptRef, ScriptRunner,
+};
+pub use error::Error;
+pub use rng::Rng;
+pub use settings::{EvictionPolicy, Settings};

@@ -1,0 +1,98 @@
+//! The rules that admit a command or refuse it, in the order in which Redis checks them.
+
+use crate::args::Args;
+use crate::command::{Entry, Flags};
+use crate::ctx::{Caller, Ctx, ScriptCaller, ScriptKeys};
+use crate::error::Error;
+use crate::slot::slot;
+use bitflags::bitflags;
+
+bitflags! {
+    /// What the state of the server forbids at the moment.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Gate: u8 {
+        /// Memory is over its limit and eviction could not help.
+        const OUT_OF_MEMORY = 1 << 0;
+    }
+}
+
+/// Whether the command may run now. Its name and the number of its arguments were checked when it was looked up.
+///
+/// # Errors
+/// What Redis answers in its place.
+#[inline]
+pub fn admit(cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+    let flags = entry.command.meta.flags;
+    match &mut cx.caller {
+        Caller::Client => {
+            if flags.contains(Flags::DENYOOM) && cx.gate.contains(Gate::OUT_OF_MEMORY) {
+                return Err(Error::OUT_OF_MEMORY);
+            }
+            Ok(())
+        }
+        Caller::Script(script) => admit_script(script, entry, args),
+    }
+}
+
+fn admit_script(script: &mut ScriptCaller, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+    let flags = entry.command.meta.flags;
+    if flags.contains(Flags::NOSCRIPT) {
+        return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+    }
+    if flags.contains(Flags::WRITE) {
+        if script.read_only {
+            return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
+        }
+        let denied =
+            flags.contains(Flags::DENYOOM) && script.out_of_memory && !script.allow_oom && !script.wrote;
+        if denied {
+            return Err(Error::OUT_OF_MEMORY);
+        }
+        script.wrote = true;
+    }
+    check_keys(&script.keys, entry, args)
+}
+
+/// Whether a script may touch all keys of a call.
+fn check_keys(allowed: &ScriptKeys, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+    use crate::command::Route;
+    if *allowed == ScriptKeys::Any {
+        return Ok(());
+    }
+    if matches!(entry.command.meta.route, Route::All | Route::Cursor) {
+        return Err(Error::fixed(
+            "ERR Script attempted to run a command over all keys without the flag allow-undeclared-keys",
+        ));
+    }
+    let mut outside = None;
+    let mut check = |key: &[u8]| {
+        let of_key = slot(key);
+        let inside = match allowed {
+            ScriptKeys::Slot(slot) => *slot == of_key,
+            ScriptKeys::Slots(slots) => slots.binary_search(&of_key).is_ok(),
+            ScriptKeys::Any => true,
+            ScriptKeys::None => false,
+        };
+        if !inside {
+            outside = Some(());
+        }
+    };
+    if let Some(index) = entry.single_key {
+        check(args.raw(index));
+    } else if entry.command.has_keys() {
+        entry
+            .command
+            .meta
+            .each_key(args, &mut |span| check(args.raw(span.index)))
+            .map_err(|_| Error::fixed("ERR Invalid number of arguments specified for command"))?;
+    }
+    match (outside, allowed) {
+        (None, _) => Ok(()),
+        (Some(()), ScriptKeys::None) => Err(Error::fixed(
+            "ERR Script attempted to access a key but declared none: pass it in KEYS, or use the flag allow-undeclared-keys",
+        )),
+        (Some(()), _) => {
+            Err(Error::fixed("ERR Script attempted to access keys that do not hash to the same slot"))
+        }
+    }
+}

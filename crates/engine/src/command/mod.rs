@@ -1,0 +1,238 @@
+//! What a command is: one declaration, from which everything else derives.
+//!
+//! A [`Command`] is a `const` beside its handler. COMMAND and COMMAND DOCS, routing, permissions, cluster checks,
+//! the rules for scripts and transactions and the statistics by id all read it; nothing else knows commands by
+//! name.
+
+mod docs;
+mod flags;
+mod keys;
+mod table;
+
+pub use docs::{Arg, ArgKind, Change};
+pub use flags::{Acl, ArgFlags, DocFlags, Flags, KeyFlags};
+pub use keys::{Begin, Find, KeyError, KeySpan, KeySpec, SpecSource};
+pub use table::{CommandId, CommandTable, Entry};
+
+use crate::args::Args;
+use crate::ctx::{CmdResult, Ctx};
+
+/// How many arguments a command takes, its name (and its subcommand's) included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// This many.
+    Exact(u16),
+    /// This many or more.
+    AtLeast(u16),
+}
+
+impl Arity {
+    /// Whether `n` arguments are right.
+    #[inline]
+    pub const fn accepts(self, n: usize) -> bool {
+        match self {
+            Self::Exact(exact) => n == exact as usize,
+            Self::AtLeast(least) => n >= least as usize,
+        }
+    }
+
+    /// COMMAND's way to say it: negative for "at least".
+    pub const fn signed(self) -> i64 {
+        match self {
+            Self::Exact(n) => n as i64,
+            Self::AtLeast(n) => -(n as i64),
+        }
+    }
+}
+
+/// A handler that runs where the keys are.
+pub type Run = fn(&mut Ctx<'_>, Args<'_>) -> CmdResult;
+
+/// Who runs a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// The engine, under the locks of the shards that [`Meta::route`] tells.
+    Shard(Run),
+    /// The server: about this connection.
+    Session(SessionCommand),
+    /// The server: about the whole of it.
+    Server(ServerCommand),
+    /// Nobody: the first argument names one of [`Meta::subcommands`].
+    Container,
+}
+
+/// Commands about the connection that sends them, each handled by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after its command")]
+pub enum SessionCommand {
+    Asking,
+    Auth,
+    ClientCaching,
+    ClientGetName,
+    ClientGetRedir,
+    ClientHelp,
+    ClientId,
+    ClientInfo,
+    ClientKill,
+    ClientList,
+    ClientNoEvict,
+    ClientNoTouch,
+    ClientPause,
+    ClientReply,
+    ClientSetInfo,
+    ClientSetName,
+    ClientTracking,
+    ClientTrackingInfo,
+    ClientUnblock,
+    ClientUnpause,
+    Hello,
+    Monitor,
+    Quit,
+    Readonly,
+    Readwrite,
+    Reset,
+    Select,
+}
+
+/// Commands about the server as a whole, each handled by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after its command")]
+pub enum ServerCommand {
+    Acl,
+    Cluster,
+    ConfigGet,
+    ConfigHelp,
+    ConfigResetStat,
+    ConfigRewrite,
+    ConfigSet,
+    Debug,
+    Info,
+    LastSave,
+    LatencyDoctor,
+    LatencyGraph,
+    LatencyHelp,
+    LatencyHistogram,
+    LatencyHistory,
+    LatencyLatest,
+    LatencyReset,
+    Lolwut,
+    Memory,
+    ScriptDebug,
+    ScriptExists,
+    ScriptFlush,
+    ScriptHelp,
+    ScriptKill,
+    ScriptLoad,
+    Shutdown,
+    SlowlogGet,
+    SlowlogHelp,
+    SlowlogLen,
+    SlowlogReset,
+    Wait,
+}
+
+/// Which shards a command runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Those of its keys; without keys, none.
+    Keys,
+    /// Every shard, all locked together.
+    All,
+    /// The shard that the cursor in the second argument points into.
+    Cursor,
+    /// The keys of a script: `numkeys` of them, with the script's flags deciding what else is locked.
+    Script,
+}
+
+/// What is known of a command besides its handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// Lowercase name; a subcommand's without its container's.
+    pub name: &'static str,
+    /// Arguments it takes.
+    pub arity: Arity,
+    /// Rules it obeys.
+    pub flags: Flags,
+    /// Categories that its flags do not imply.
+    pub acl: Acl,
+    /// Where its keys are.
+    pub keys: &'static [KeySpec],
+    /// Names the keys where specs cannot, or tells a spec's flags by the arguments.
+    pub key_source: SpecSource,
+    /// Which shards it runs on.
+    pub route: Route,
+    /// Its arguments, for COMMAND DOCS.
+    pub args: &'static [Arg],
+    /// Its group in the documentation.
+    pub group: &'static str,
+    /// The version of Redis it came with.
+    pub since: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Its cost.
+    pub complexity: &'static str,
+    /// What changed since.
+    pub history: &'static [Change],
+    /// Hints for clients and proxies.
+    pub tips: &'static [&'static str],
+    /// Flags of the documentation.
+    pub doc_flags: DocFlags,
+    /// The version it is deprecated since; empty when it is not.
+    pub deprecated_since: &'static str,
+    /// What to use instead; empty when it is not deprecated.
+    pub replaced_by: &'static str,
+    /// A container's commands.
+    pub subcommands: &'static [&'static Command],
+}
+
+impl Meta {
+    /// A declaration with everything else empty, to be completed with `..Meta::new(...)`.
+    pub const fn new(name: &'static str, arity: Arity, flags: Flags, acl: Acl) -> Self {
+        Self {
+            name,
+            arity,
+            flags,
+            acl,
+            keys: &[],
+            key_source: SpecSource::Specs,
+            route: Route::Keys,
+            args: &[],
+            group: "",
+            since: "",
+            summary: "",
+            complexity: "",
+            history: &[],
+            tips: &[],
+            doc_flags: DocFlags::empty(),
+            deprecated_since: "",
+            replaced_by: "",
+            subcommands: &[],
+        }
+    }
+}
+
+/// A command's declaration.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Who runs it.
+    pub handler: Handler,
+    /// Everything else.
+    pub meta: Meta,
+}
+
+impl Command {
+    /// Fails to compile, as a const, when a declaration contradicts itself.
+    pub const fn checked(self) -> Self {
+        let meta = &self.meta;
+        assert!(!meta.name.is_empty() && !meta.summary.is_empty() && !meta.since.is_empty());
+        assert!(!(meta.flags.contains(Flags::WRITE) && meta.flags.contains(Flags::READONLY)));
+        assert!(matches!(self.handler, Handler::Container) == !meta.subcommands.is_empty());
+        let names = meta.name.as_bytes();
+        let mut at = 0;
+        while at < names.len() {
+            assert!(!names[at].is_ascii_uppercase());
+            at += 1;
+        }
+        self
+    }
+}

@@ -1,0 +1,196 @@
+//! The command table: from a name to its declaration.
+
+use super::{Command, Handler};
+use crate::args::Args;
+use crate::commands;
+use crate::error::Error;
+use std::sync::LazyLock;
+
+/// A command's index in the table, for statistics and permissions.
+pub type CommandId = u16;
+
+/// A command in the table.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its declaration.
+    pub command: &'static Command,
+    /// Its index.
+    pub id: CommandId,
+    /// `get`, or `client|kill` for a subcommand.
+    pub full_name: String,
+    /// Ids of a container's commands, in the declaration's order.
+    pub subcommands: Vec<CommandId>,
+    /// Position of the one key of a command that has exactly one at a fixed place.
+    pub single_key: Option<usize>,
+}
+
+/// All commands. See the [module](self).
+#[derive(Debug)]
+pub struct CommandTable {
+    entries: Vec<Entry>,
+    /// Ids of the commands that are no subcommands, by the hash of their name; open addressing.
+    buckets: Box<[Option<CommandId>]>,
+}
+
+static TABLE: LazyLock<CommandTable> = LazyLock::new(|| CommandTable::new(commands::GROUPS));
+
+impl CommandTable {
+    /// The one table of this program.
+    #[inline]
+    pub fn get() -> &'static Self {
+        &TABLE
+    }
+
+    fn new(groups: &[&[&'static Command]]) -> Self {
+        let mut table = Self { entries: Vec::new(), buckets: Box::default() };
+        let mut top = Vec::new();
+        for command in groups.iter().copied().flatten() {
+            top.push(table.add(command, command.meta.name.to_owned()));
+        }
+        let mut buckets = vec![None; (top.len() * 4).next_power_of_two()].into_boxed_slice();
+        let mask = buckets.len() - 1;
+        for id in top {
+            let mut at = name_hash(table.entries[usize::from(id)].command.meta.name.as_bytes()) & mask;
+            while buckets[at].is_some() {
+                at = (at + 1) & mask;
+            }
+            buckets[at] = Some(id);
+        }
+        table.buckets = buckets;
+        table
+    }
+
+    fn add(&mut self, command: &'static Command, full_name: String) -> CommandId {
+        let id = self.entries.len() as CommandId;
+        let single_key = command.meta.single_key();
+        self.entries.push(Entry { command, id, full_name, subcommands: Vec::new(), single_key });
+        for sub in command.meta.subcommands {
+            let full_name = format!("{}|{}", command.meta.name, sub.meta.name);
+            let sub = self.add(sub, full_name);
+            self.entries[usize::from(id)].subcommands.push(sub);
+        }
+        id
+    }
+
+    /// All commands and subcommands; the position of each is its id.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry with this id.
+    pub fn entry(&self, id: CommandId) -> &Entry {
+        &self.entries[usize::from(id)]
+    }
+
+    /// All commands that are no subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.full_name.contains('|'))
+    }
+
+    /// The command, not a subcommand, of this name in any case.
+    #[inline]
+    pub fn command(&self, name: &[u8]) -> Option<&Entry> {
+        let mask = self.buckets.len() - 1;
+        let mut at = name_hash(name) & mask;
+        while let Some(id) = self.buckets[at] {
+            let entry = &self.entries[usize::from(id)];
+            if entry.command.meta.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(entry);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    fn subcommand(&self, container: &Entry, name: &[u8]) -> Option<&Entry> {
+        let of = |id: &CommandId| &self.entries[usize::from(*id)];
+        container
+            .subcommands
+            .iter()
+            .map(of)
+            .find(|e| e.command.meta.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The command or subcommand of a name such as `get` or `client|kill`, in any case.
+    pub fn by_full_name(&self, name: &[u8]) -> Option<&Entry> {
+        match name.iter().position(|&b| b == b'|') {
+            Some(bar) => self.subcommand(self.command(&name[..bar])?, &name[bar + 1..]),
+            None => self.command(name),
+        }
+    }
+
+    /// The command or subcommand that a request names, whatever the number of its arguments.
+    #[inline]
+    pub fn find(&self, args: Args<'_>) -> Option<&Entry> {
+        let entry = self.command(args.get(0)?)?;
+        if matches!(entry.command.handler, Handler::Container) {
+            return match args.get(1) {
+                Some(name) => self.subcommand(entry, name),
+                None => Some(entry),
+            };
+        }
+        Some(entry)
+    }
+
+    /// The command or subcommand of a request with the right number of arguments.
+    ///
+    /// # Errors
+    /// Redis' texts for an unknown command, an unknown subcommand and a wrong number of arguments.
+    #[inline]
+    pub fn resolve(&self, args: Args<'_>) -> Result<&Entry, Error> {
+        let Some(entry) = self.find(args) else { return Err(self.unknown(args)) };
+        let container = matches!(entry.command.handler, Handler::Container);
+        if container || !entry.command.meta.arity.accepts(args.len()) {
+            return Err(Error::wrong_arity(&entry.full_name));
+        }
+        Ok(entry)
+    }
+
+    #[cold]
+    fn unknown(&self, args: Args<'_>) -> Error {
+        const QUOTED_LEN_MAX: usize = 128;
+        let name = args.get(0).unwrap_or_default();
+        let mut line = b"ERR unknown ".to_vec();
+        if self.command(name).is_some() {
+            line.extend_from_slice(b"subcommand '");
+            line.extend_from_slice(c_string(args.get(1).unwrap_or_default(), QUOTED_LEN_MAX));
+            line.extend_from_slice(b"'. Try ");
+            line.extend(name.to_ascii_uppercase());
+            line.extend_from_slice(b" HELP.");
+            return Error::bytes(line);
+        }
+        line.extend_from_slice(b"command '");
+        line.extend_from_slice(c_string(name, QUOTED_LEN_MAX));
+        line.extend_from_slice(b"', with args beginning with: ");
+        let start = line.len();
+        for argument in args.iter().skip(1) {
+            let quoted = line.len() - start;
+            if quoted >= QUOTED_LEN_MAX {
+                break;
+            }
+            line.push(b'\'');
+            line.extend_from_slice(c_string(argument, QUOTED_LEN_MAX - quoted));
+            line.extend_from_slice(b"' ");
+        }
+        Error::bytes(line)
+    }
+}
+
+/// What C's `%.*s` prints of `bytes`.
+fn c_string(bytes: &[u8], len_max: usize) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(len_max)];
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
+}
+
+/// A hash of a name without regard to case. Names are short and few, so the first eight bytes and the length
+/// nearly tell them apart.
+#[inline]
+fn name_hash(name: &[u8]) -> usize {
+    let mut word = [0u8; 8];
+    let head = name.len().min(8);
+    word[..head].copy_from_slice(&name[..head]);
+    let last = name.last().copied().unwrap_or(0) | 0x20;
+    let word = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
+    let mixed = (word ^ ((name.len() as u64) << 56) ^ u64::from(last)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 40) as usize
+}

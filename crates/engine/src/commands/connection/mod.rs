@@ -1,0 +1,8 @@
+//! The connection: its protocol, its user, its client's name.
+
+mod echo;
+mod ping;
+
+use crate::command::Command;
+
+pub(super) const COMMANDS: &[&Command] = &[&echo::ECHO, &ping::PING];

@@ -1,0 +1,26 @@
+//! The commands, by group. Each is one declaration beside its handler, and one line in its group's list.
+
+mod prelude {
+    //! What every command's file starts from.
+    #![allow(unused_imports, reason = "each file uses its part")]
+
+    pub(super) use super::elements::bulk_element;
+    pub(super) use crate::args::Args;
+    pub(super) use crate::command::{
+        Acl, Arg, ArgKind, Arity, Command, DocFlags, Flags, Handler, KeyFlags, KeySpec, Meta, Route,
+        ServerCommand, SessionCommand,
+    };
+    pub(super) use crate::ctx::{CmdResult, Ctx, DONE};
+    pub(super) use crate::effects::EventClass;
+    pub(super) use crate::error::Error;
+    pub(super) use crate::keyspace::Expiry;
+}
+
+mod connection;
+mod elements;
+mod string;
+
+use crate::command::Command;
+
+/// Every command of the server.
+pub(crate) const GROUPS: &[&[&Command]] = &[connection::COMMANDS, string::COMMANDS];

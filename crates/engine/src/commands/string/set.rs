@@ -1,0 +1,139 @@
+//! SET, with all its options.
+
+use super::expiry_option::{ExpiryOption, ExpiryUnit};
+use crate::command::{KeyError, KeySpan, SpecSource};
+use crate::commands::prelude::*;
+
+pub(super) const SET: Command = Command {
+    handler: Handler::Shard(set),
+    meta: Meta {
+        keys: &[KeySpec::one(
+            1,
+            KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE).union(KeyFlags::VARIABLE_FLAGS),
+        )
+        .notes("RW and ACCESS due to the optional `GET` argument")],
+        key_source: SpecSource::Function(keys),
+        args: &[
+            Arg::new("key", ArgKind::Key(0)),
+            Arg::new("value", ArgKind::String),
+            Arg::new("condition", ArgKind::OneOf(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")]))
+                .optional()
+                .since("2.6.12"),
+            Arg::word("get", "GET").optional().since("6.2.0"),
+            Arg::new(
+                "expiration",
+                ArgKind::OneOf(&[
+                    Arg::new("seconds", ArgKind::Int).token("EX").since("2.6.12"),
+                    Arg::new("milliseconds", ArgKind::Int).token("PX").since("2.6.12"),
+                    Arg::new("unix-time-seconds", ArgKind::UnixTime).token("EXAT").since("6.2.0"),
+                    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).token("PXAT").since("6.2.0"),
+                    Arg::word("keepttl", "KEEPTTL").since("6.0.0"),
+                ]),
+            )
+            .optional(),
+        ],
+        group: "string",
+        since: "1.0.0",
+        summary: "Set the string value of a key",
+        complexity: "O(1)",
+        history: &[
+            ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+            ("6.0.0", "Added the `KEEPTTL` option."),
+            ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+            ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ],
+        ..Meta::new("set", Arity::AtLeast(3), Flags::WRITE.union(Flags::DENYOOM), Acl::STRING)
+    },
+}
+.checked();
+
+/// With GET the old value is read; without, the key is overwritten.
+fn keys(args: Args<'_>, visit: &mut dyn FnMut(KeySpan)) -> Result<(), KeyError> {
+    let with_get = (3..args.len()).any(|at| args.is(at, "GET"));
+    let flags = if with_get { KeyFlags::RW.union(KeyFlags::ACCESS) } else { KeyFlags::OW };
+    visit(KeySpan { index: 1, flags: flags.union(KeyFlags::UPDATE) });
+    Ok(())
+}
+
+#[derive(Default)]
+struct Options {
+    if_absent: bool,
+    if_present: bool,
+    get: bool,
+    keep_ttl: bool,
+    expiry: Option<ExpiryOption>,
+}
+
+fn parse(args: Args<'_>) -> Result<Options, Error> {
+    let mut options = Options::default();
+    let mut at = 3;
+    while at < args.len() {
+        if args.is(at, "NX") && !options.if_present {
+            options.if_absent = true;
+        } else if args.is(at, "XX") && !options.if_absent {
+            options.if_present = true;
+        } else if args.is(at, "GET") {
+            options.get = true;
+        } else if args.is(at, "KEEPTTL") && options.expiry.is_none() {
+            options.keep_ttl = true;
+        } else if let Some(unit) = ExpiryUnit::of(args, at)
+            && options.expiry.is_none()
+            && !options.keep_ttl
+            && at + 1 < args.len()
+        {
+            at += 1;
+            options.expiry = Some(ExpiryOption { unit, value: at });
+        } else {
+            return Err(Error::SYNTAX);
+        }
+        at += 1;
+    }
+    Ok(options)
+}
+
+fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (key, value) = (args.raw(1), args.raw(2));
+    // Plain SET is most of the traffic.
+    if args.len() == 3 {
+        cx.keys.set_str(key, value, Expiry::Clear);
+        cx.keys.changed(EventClass::STRING, "set", key);
+        cx.reply.ok();
+        return DONE;
+    }
+    let options = parse(args)?;
+    let at = match options.expiry {
+        Some(expiry) => Some(expiry.unix_ms(args, cx.keys.now_ms(), "set")?),
+        None => None,
+    };
+    if options.get {
+        match cx.keys.read_str(key)? {
+            Some(old) => cx.reply.bulk(old),
+            None => cx.reply.null(),
+        }
+    }
+    if options.if_absent || options.if_present {
+        let there = cx.keys.peek(key).is_some();
+        if there == options.if_absent {
+            if !options.get {
+                cx.reply.null();
+            }
+            return DONE;
+        }
+    }
+    let expiry = match at {
+        Some(at) => Expiry::At(at),
+        None if options.keep_ttl => Expiry::Keep,
+        None => Expiry::Clear,
+    };
+    cx.keys.set_str(key, value, expiry);
+    cx.keys.changed(EventClass::STRING, "set", key);
+    if let Some(at) = at {
+        cx.keys.changed(EventClass::GENERIC, "expire", key);
+        let mut digits = itoa::Buffer::new();
+        cx.keys.replay_as(key, &[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+    }
+    if !options.get {
+        cx.reply.ok();
+    }
+    DONE
+}

@@ -1,0 +1,165 @@
+//! What a command gets, and the one door by which it runs.
+
+use crate::admission::{self, Gate};
+use crate::args::Args;
+use crate::command::{Entry, Flags, Handler};
+use crate::error::Error;
+use crate::keyspace::Keyspace;
+use crate::rng::Rng;
+use crate::settings::Settings;
+use moonshard_protocol::Reply;
+
+/// How a command that did not fail went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It has written its reply.
+    Done,
+}
+
+/// What a handler returns.
+pub type CmdResult = Result<Flow, Error>;
+
+/// A handler's usual end.
+pub const DONE: CmdResult = Ok(Flow::Done);
+
+/// What a script may touch, decided before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScriptKeys {
+    /// Keys of this slot.
+    Slot(u16),
+    /// Keys of these slots, in ascending order (`allow-cross-slot-keys`).
+    Slots(Vec<u16>),
+    /// Any key (`allow-undeclared-keys`).
+    Any,
+    /// No key: the script has no KEYS, so no slot.
+    None,
+}
+
+/// The script on whose behalf a command runs.
+#[derive(Clone, Debug)]
+pub struct ScriptCaller {
+    /// What it may touch.
+    pub keys: ScriptKeys,
+    /// Whether it may not write.
+    pub read_only: bool,
+    /// Whether it may write while memory is over its limit.
+    pub allow_oom: bool,
+    /// Whether memory was over its limit when it started.
+    pub out_of_memory: bool,
+    /// Whether it has written.
+    pub wrote: bool,
+}
+
+/// On whose behalf a command runs. Handlers never ask; the door does.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// A connection.
+    Client,
+    /// A script's `redis.call`.
+    Script(ScriptCaller),
+}
+
+/// A call of EVAL and its kin.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptCall<'a> {
+    /// The script's text, or its SHA1 in hexadecimal digits of any case.
+    pub script: ScriptRef<'a>,
+    /// KEYS.
+    pub keys: &'a [&'a [u8]],
+    /// ARGV.
+    pub argv: &'a [&'a [u8]],
+    /// Whether the command itself forbids writes (`EVAL_RO`, `EVALSHA_RO`).
+    pub read_only: bool,
+}
+
+/// How a call names its script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptRef<'a> {
+    /// By its text.
+    Text(&'a [u8]),
+    /// By its SHA1.
+    Sha(&'a [u8]),
+}
+
+/// What runs scripts. The engine knows no more of Lua than this.
+pub trait ScriptRunner {
+    /// Runs a script, whose commands come back through [`Ctx::call`].
+    ///
+    /// # Errors
+    /// The script's error, as the client is to see it.
+    fn run(&mut self, cx: &mut Ctx<'_>, call: &ScriptCall<'_>) -> CmdResult;
+}
+
+/// What a command gets. It never learns who asks.
+pub struct Ctx<'a> {
+    /// The keyspace.
+    pub keys: Keyspace<'a>,
+    /// Where its reply goes.
+    pub reply: &'a mut Reply,
+    /// On whose behalf it runs.
+    pub caller: Caller,
+    /// What the state of the server forbids.
+    pub gate: Gate,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The random source.
+    pub rng: &'a mut Rng,
+    /// What runs scripts, where the command may run any.
+    pub scripts: Option<&'a mut (dyn ScriptRunner + 'static)>,
+}
+
+impl Ctx<'_> {
+    /// The door: admits the command or refuses it, runs it, and sees to it that exactly one reply is written.
+    /// Returns the error that was answered, if one was.
+    #[inline]
+    pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+        if let Err(error) = admission::admit(self, entry, args) {
+            self.count(entry, |stats| stats.rejected += 1);
+            error.write(self.reply);
+            return Err(error);
+        }
+        self.run_admitted(entry, args)
+    }
+
+    /// Runs a command that was admitted.
+    #[inline]
+    fn run_admitted(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+        let Handler::Shard(run) = entry.command.handler else {
+            let error = Error::fixed("ERR This Redis command is not allowed from script");
+            error.write(self.reply);
+            return Err(error);
+        };
+        let mark = self.reply.mark();
+        let changes = if cfg!(debug_assertions) { self.keys.changes() } else { 0 };
+        let outcome = run(self, args);
+        debug_assert!(
+            !entry.command.meta.flags.contains(Flags::READONLY) || changes == self.keys.changes(),
+            "the read-only command {} changed the keyspace",
+            entry.full_name
+        );
+        match outcome {
+            Ok(Flow::Done) => {
+                self.count(entry, |stats| stats.calls += 1);
+                Ok(())
+            }
+            Err(error) => {
+                self.count(entry, |stats| {
+                    stats.calls += 1;
+                    stats.failed += 1;
+                });
+                self.reply.rewind(mark);
+                error.write(self.reply);
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, entry: &Entry, update: impl FnOnce(&mut crate::keyspace::CommandStats)) {
+        if let Some(shard) = self.keys.first_shard()
+            && let Some(stats) = shard.stats.commands.get_mut(usize::from(entry.id))
+        {
+            update(stats);
+        }
+    }
+}

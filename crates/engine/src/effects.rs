@@ -1,0 +1,107 @@
+//! The one seam through which every change of the keyspace is told.
+//!
+//! A handler that changed a key says so with [`Keyspace::changed`](crate::keyspace::Keyspace::changed), once for
+//! each change, under the shard's lock. What listens (WATCH, notifications, tracking, the log, replicas) hears it
+//! from here; when nothing listens it costs an increment.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// Classes of keyspace events, as `notify-keyspace-events` tells them apart.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct EventClass: u16 {
+        /// Commands that are about no type: DEL, EXPIRE, RENAME.
+        const GENERIC = 1 << 0;
+        /// Strings.
+        const STRING = 1 << 1;
+        /// Lists.
+        const LIST = 1 << 2;
+        /// Sets.
+        const SET = 1 << 3;
+        /// Hashes.
+        const HASH = 1 << 4;
+        /// Sorted sets.
+        const SORTED_SET = 1 << 5;
+        /// A key that expired.
+        const EXPIRED = 1 << 6;
+        /// A key that was evicted.
+        const EVICTED = 1 << 7;
+        /// A key that came into being.
+        const NEW = 1 << 8;
+    }
+
+    /// What listens to a shard's changes.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Listening: u8 {
+        /// Somebody wants to know which keys changed, and how.
+        const EVENTS = 1 << 0;
+        /// Somebody wants the commands that would make the same change.
+        const COMMANDS = 1 << 1;
+    }
+}
+
+/// One change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The kind of change.
+    pub class: EventClass,
+    /// Its name, as keyspace notifications give it.
+    pub name: &'static str,
+}
+
+/// A deterministic command that makes a change again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The database.
+    pub db: usize,
+    /// The arguments, the name first.
+    pub args: Vec<Box<[u8]>>,
+}
+
+/// What a shard's commands changed since somebody took it.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Changes since the shard began, whether heard or not.
+    pub changes: u64,
+    /// Who listens.
+    pub listening: Listening,
+    events: Vec<Event>,
+    replays: Vec<Replay>,
+}
+
+impl Effects {
+    /// Notes a change of `key`.
+    #[inline]
+    pub fn changed(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
+        self.changes += 1;
+        if self.listening.contains(Listening::EVENTS) {
+            self.events.push(Event { db, key: key.into(), class, name });
+        }
+    }
+
+    /// Says how to make the running command's change again, instead of running it as it was called.
+    pub fn replay_as(&mut self, db: usize, args: &[&[u8]]) {
+        if self.listening.contains(Listening::COMMANDS) {
+            self.replays.push(Replay { db, args: args.iter().map(|&a| a.into()).collect() });
+        }
+    }
+
+    /// Whether the running command has said how to make its changes again.
+    pub const fn has_replays(&self) -> bool {
+        !self.replays.is_empty()
+    }
+
+    /// Takes the events noted so far.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Takes the commands noted so far.
+    pub fn take_replays(&mut self) -> Vec<Replay> {
+        std::mem::take(&mut self.replays)
+    }
+}

@@ -1,0 +1,81 @@
+//! The 24 bits by which an entry remembers its use: a date for LRU, a date and a counter for LFU.
+
+use crate::rng::Rng;
+use crate::settings::Settings;
+
+/// A new key's LFU counter: high enough not to be evicted at once.
+const LFU_COUNTER_NEW: u32 = 5;
+const LRU_BITS: u32 = 24;
+const LRU_MAX: u64 = (1 << LRU_BITS) - 1;
+
+/// Reads and writes an entry's access bits.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessClock {
+    now_ms: u64,
+    lfu: bool,
+    log_factor: u32,
+    decay_minutes: u32,
+}
+
+impl AccessClock {
+    /// The clock at `now_ms`, in the form that the eviction policy wants.
+    #[inline]
+    pub const fn new(now_ms: u64, settings: &Settings) -> Self {
+        Self {
+            now_ms,
+            lfu: settings.eviction.is_lfu(),
+            log_factor: settings.lfu_log_factor,
+            decay_minutes: settings.lfu_decay_minutes,
+        }
+    }
+
+    const fn seconds(&self) -> u32 {
+        ((self.now_ms / 1000) & LRU_MAX) as u32
+    }
+
+    const fn minutes(&self) -> u32 {
+        ((self.now_ms / 60_000) & 0xFFFF) as u32
+    }
+
+    /// The bits of a new key.
+    #[inline]
+    pub const fn fresh(&self) -> u32 {
+        if self.lfu { (self.minutes() << 8) | LFU_COUNTER_NEW } else { self.seconds() }
+    }
+
+    /// The bits after one more access.
+    #[inline]
+    pub fn touched(&self, bits: u32, rng: &mut Rng) -> u32 {
+        if !self.lfu {
+            return self.seconds();
+        }
+        let counter = self.frequency(bits);
+        (self.minutes() << 8) | self.incremented(counter, rng)
+    }
+
+    /// The counter grows with a probability that falls as it is larger.
+    fn incremented(&self, counter: u32, rng: &mut Rng) -> u32 {
+        if counter == 255 {
+            return 255;
+        }
+        let base = counter.saturating_sub(LFU_COUNTER_NEW);
+        let chance = 1.0 / (f64::from(base) * f64::from(self.log_factor) + 1.0);
+        let drawn = (rng.next() >> 11) as f64 / (1u64 << 53) as f64;
+        if drawn < chance { counter + 1 } else { counter }
+    }
+
+    /// The LFU counter of `bits`, less what it lost while the key was idle.
+    pub const fn frequency(&self, bits: u32) -> u32 {
+        let (minutes, counter) = (bits >> 8, bits & 0xFF);
+        if self.decay_minutes == 0 {
+            return counter;
+        }
+        let idle = self.minutes().wrapping_sub(minutes) & 0xFFFF;
+        counter.saturating_sub(idle / self.decay_minutes)
+    }
+
+    /// Seconds since the last access of LRU `bits`.
+    pub const fn idle_seconds(&self, bits: u32) -> u64 {
+        (self.seconds().wrapping_sub(bits) as u64) & LRU_MAX
+    }
+}

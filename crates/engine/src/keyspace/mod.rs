@@ -1,0 +1,104 @@
+//! A shard's keys: databases of entries, their expiry, and what was counted about them.
+
+mod access;
+mod database;
+mod kind;
+mod view;
+
+pub use access::AccessClock;
+pub use database::{Database, Garbage};
+pub use kind::Kind;
+pub use view::{Expiry, ExpiryMode, Keyspace, Shards};
+
+use crate::command::CommandTable;
+use crate::effects::Effects;
+use moonshard_store::Seed;
+
+/// What a shard counts of one command.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CommandStats {
+    /// Calls that ran.
+    pub calls: u64,
+    /// Calls that ran and answered an error.
+    pub failed: u64,
+    /// Calls refused before they ran.
+    pub rejected: u64,
+    /// Time they ran, in nanoseconds.
+    pub nanos: u64,
+}
+
+/// What a shard counts.
+#[derive(Clone, Debug, Default)]
+pub struct ShardStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys that expired.
+    pub expired: u64,
+    /// Keys that were evicted.
+    pub evicted: u64,
+    /// By command id.
+    pub commands: Vec<CommandStats>,
+}
+
+/// One shard of the keyspace: every key of its slots, in every database.
+#[derive(Debug)]
+pub struct Shard {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Its part of each database.
+    pub databases: Vec<Database>,
+    /// What changed.
+    pub effects: Effects,
+    /// What was counted.
+    pub stats: ShardStats,
+    /// Large values that were removed, to be dropped where no client waits for it.
+    pub garbage: Vec<Garbage>,
+    pub(crate) seed: Seed,
+    /// Keys by slot over `shards`, only in cluster mode.
+    pub(crate) slot_counts: Option<Box<[u32]>>,
+    shards: usize,
+}
+
+impl Shard {
+    /// The empty shard `index` of `shards`.
+    pub fn new(index: usize, shards: usize, databases: usize, seed: Seed, cluster: bool) -> Self {
+        let slots = usize::from(crate::slot::SLOTS).div_ceil(shards);
+        let commands = vec![CommandStats::default(); CommandTable::get().entries().len()];
+        Self {
+            index,
+            databases: (0..databases).map(|_| Database::new(seed)).collect(),
+            effects: Effects::default(),
+            stats: ShardStats { commands, ..ShardStats::default() },
+            garbage: Vec::new(),
+            seed,
+            slot_counts: cluster.then(|| vec![0; slots].into_boxed_slice()),
+            shards,
+        }
+    }
+
+    /// Keys in all databases.
+    pub fn len(&self) -> usize {
+        self.databases.iter().map(Database::len).sum()
+    }
+
+    /// Whether no database has a key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys of a slot of this shard in database 0; cluster mode only.
+    pub fn keys_in_slot(&self, slot: u16) -> usize {
+        let counts = self.slot_counts.as_deref().unwrap_or_default();
+        counts.get(usize::from(slot) / self.shards).map_or(0, |&n| n as usize)
+    }
+
+    #[inline]
+    pub(crate) fn count_slot(&mut self, key: &[u8], added: bool) {
+        if let Some(counts) = &mut self.slot_counts {
+            let at = usize::from(crate::slot::slot(key)) / self.shards;
+            counts[at] = if added { counts[at] + 1 } else { counts[at].saturating_sub(1) };
+        }
+    }
+}

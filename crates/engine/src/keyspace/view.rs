@@ -1,0 +1,507 @@
+//! What a command sees of the keyspace: the selected database, over the shards it has locked, at one moment.
+
+use super::{AccessClock, Garbage, Kind, Shard};
+use crate::effects::EventClass;
+use crate::error::Error;
+use crate::rng::Rng;
+use crate::settings::Settings;
+use crate::slot::{shard_of_slot, slot};
+use moonshard_store::{Collection, Entry, Slot, Value, ValueRef};
+
+/// The shards that a command has locked.
+#[derive(Debug)]
+pub enum Shards<'a> {
+    /// None: a command without keys.
+    None,
+    /// The one that all its keys are in.
+    One(&'a mut Shard),
+    /// Several, in ascending order, out of so many. A key is found by its slot.
+    Many(Vec<&'a mut Shard>, usize),
+}
+
+/// What happens to a key that is due when a command looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryMode {
+    /// It is deleted, and the deletion told.
+    DeleteWhenDue,
+    /// It is seen as it is: the log's replay and a primary's stream delete it themselves.
+    Ignore,
+}
+
+/// What a write does to a key's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Takes it away.
+    Clear,
+    /// Leaves it.
+    Keep,
+    /// Sets it to this Unix time in milliseconds.
+    At(u64),
+}
+
+/// A command's view of the keyspace. See the [module](self).
+#[derive(Debug)]
+pub struct Keyspace<'a> {
+    shards: Shards<'a>,
+    db: usize,
+    now_ms: u64,
+    mode: ExpiryMode,
+    touch: bool,
+    clock: AccessClock,
+    settings: &'a Settings,
+}
+
+/// Values with more elements than this are dropped off the request path.
+const LAZY_FREE_LEN: usize = 64;
+
+impl<'a> Keyspace<'a> {
+    /// A view of `shards` with database `db` selected, at Unix time `now_ms`.
+    pub fn new(shards: Shards<'a>, db: usize, now_ms: u64, settings: &'a Settings) -> Self {
+        let clock = AccessClock::new(now_ms, settings);
+        Self { shards, db, now_ms, mode: ExpiryMode::DeleteWhenDue, touch: true, clock, settings }
+    }
+
+    /// With keys that are due treated as `mode` says.
+    pub const fn expiry_mode(mut self, mode: ExpiryMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether reads count as uses of a key (`CLIENT NO-TOUCH`).
+    pub const fn touching(mut self, touch: bool) -> Self {
+        self.touch = touch;
+        self
+    }
+
+    /// The moment at which the command runs: Unix time in milliseconds.
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The selected database.
+    pub const fn db(&self) -> usize {
+        self.db
+    }
+
+    /// Selects another database, which exists.
+    pub const fn select(&mut self, db: usize) {
+        self.db = db;
+    }
+
+    /// How uses of keys are dated and counted.
+    pub const fn clock(&self) -> &AccessClock {
+        &self.clock
+    }
+
+    /// Whether `key`'s shard is locked.
+    pub fn reaches(&self, key: &[u8]) -> bool {
+        match &self.shards {
+            Shards::None => false,
+            Shards::One(_) => true,
+            Shards::Many(shards, count) => {
+                let index = shard_of_slot(slot(key), *count);
+                shards.iter().any(|shard| shard.index == index)
+            }
+        }
+    }
+
+    /// The shards that are locked, in ascending order.
+    pub fn each_shard(&mut self) -> impl Iterator<Item = &mut Shard> {
+        let (one, many) = match &mut self.shards {
+            Shards::None => (None, None),
+            Shards::One(shard) => (Some(&mut **shard), None),
+            Shards::Many(shards, _) => (None, Some(shards.iter_mut().map(|shard| &mut **shard))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// The shard of `key`. Commands lock the shards of all their keys before they run.
+    #[inline]
+    fn shard(&mut self, key: &[u8]) -> &mut Shard {
+        match &mut self.shards {
+            Shards::One(shard) => shard,
+            Shards::Many(shards, count) => {
+                let index = shard_of_slot(slot(key), *count);
+                match shards.iter_mut().find(|shard| shard.index == index) {
+                    Some(shard) => shard,
+                    None => unreachable!("a command touched a key of a shard that it had not locked"),
+                }
+            }
+            Shards::None => unreachable!("a command without keys touched a key"),
+        }
+    }
+
+    fn shard_ref(&self, key: &[u8]) -> Option<&Shard> {
+        match &self.shards {
+            Shards::One(shard) => Some(shard),
+            Shards::Many(shards, count) => {
+                let index = shard_of_slot(slot(key), *count);
+                shards.iter().find(|shard| shard.index == index).map(|shard| &**shard)
+            }
+            Shards::None => None,
+        }
+    }
+
+    /// Deletes `key` if it is due. Every access comes by here first.
+    #[inline]
+    fn settle(&mut self, key: &[u8]) -> (&mut Shard, u64) {
+        let (db, now_ms, mode) = (self.db, self.now_ms, self.mode);
+        let lazy = self.settings.lazy_free;
+        let shard = self.shard(key);
+        let hash = shard.databases[db].table.hash(key);
+        if shard.databases[db].expiring > 0 && mode == ExpiryMode::DeleteWhenDue {
+            let due = shard.databases[db].table.get(hash, key).and_then(Entry::expiry_ms);
+            if due.is_some_and(|at| at <= now_ms) {
+                shard.expire(db, hash, key, lazy);
+            }
+        }
+        (shard, hash)
+    }
+
+    /// The entry of `key`, without counting as a use of it.
+    pub fn peek(&mut self, key: &[u8]) -> Option<&Entry> {
+        let db = self.db;
+        let (shard, hash) = self.settle(key);
+        shard.databases[db].table.get(hash, key)
+    }
+
+    /// The entry of `key` as it is, for commands that look at several at once after having read each; a key that is
+    /// due is not there.
+    pub fn get(&self, key: &[u8]) -> Option<&Entry> {
+        let table = &self.shard_ref(key)?.databases[self.db].table;
+        let entry = table.get(table.hash(key), key)?;
+        let due =
+            self.mode == ExpiryMode::DeleteWhenDue && entry.expiry_ms().is_some_and(|at| at <= self.now_ms);
+        (!due).then_some(entry)
+    }
+
+    /// The entry of `key`, read: counted as a hit or a miss and as a use.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
+        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (shard, hash) = self.settle(key);
+        let Shard { databases, stats, .. } = shard;
+        match databases[db].table.get_mut(hash, key) {
+            Some(entry) => {
+                stats.hits += 1;
+                if touch {
+                    touch_entry(entry, clock, stats.hits);
+                }
+                Some(entry)
+            }
+            None => {
+                stats.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// The string at `key`, read.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    #[inline]
+    pub fn read_str(&mut self, key: &[u8]) -> Result<Option<&[u8]>, Error> {
+        match self.read(key) {
+            Some(entry) => entry.string().map(Some).ok_or(Error::WRONG_TYPE),
+            None => Ok(None),
+        }
+    }
+
+    /// The collection at `key`, read.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    #[inline]
+    pub fn read_as<C: Kind + 'static>(&mut self, key: &[u8]) -> Result<Option<&C>, Error> {
+        match self.read(key) {
+            Some(entry) => as_kind(entry).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The collection at `key` without reading it, for looking at several at once; see [`Keyspace::get`].
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn get_as<C: Kind + 'static>(&self, key: &[u8]) -> Result<Option<&C>, Error> {
+        self.get(key).map(as_kind).transpose()
+    }
+
+    /// Whether `key` exists, counting as a read but not as a use.
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        let db = self.db;
+        let (shard, hash) = self.settle(key);
+        let found = shard.databases[db].table.get(hash, key).is_some();
+        *(if found { &mut shard.stats.hits } else { &mut shard.stats.misses }) += 1;
+        found
+    }
+
+    fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (shard, hash) = self.settle(key);
+        let changes = shard.effects.changes;
+        let entry = shard.databases[db].table.get_mut(hash, key)?;
+        if touch {
+            touch_entry(entry, clock, changes);
+        }
+        Some(entry)
+    }
+
+    /// The string at `key`, for writing: [`Entry::append`], [`Entry::set_range`].
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn write_str(&mut self, key: &[u8]) -> Result<Option<&mut Entry>, Error> {
+        match self.entry_mut(key) {
+            Some(entry) if entry.string().is_none() => Err(Error::WRONG_TYPE),
+            entry => Ok(entry),
+        }
+    }
+
+    /// The collection at `key`, for writing. When a removal leaves it empty, [`Keyspace::remove_drained`] follows.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn write_as<C: Kind + 'static>(&mut self, key: &[u8]) -> Result<Option<&mut C>, Error> {
+        match self.entry_mut(key) {
+            Some(entry) => {
+                let found = entry.collection_mut().and_then(C::of_mut);
+                found.map(Some).ok_or(Error::WRONG_TYPE)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The collection at `key`, for writing, made when there is none.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn create_as<C: Kind + 'static>(&mut self, key: &[u8]) -> Result<&mut C, Error> {
+        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (shard, hash) = self.settle(key);
+        if shard.databases[db].table.get(hash, key).is_none() {
+            let mut entry = Entry::new_collection(key, C::empty(), None);
+            entry.set_access(clock.fresh());
+            shard.databases[db].table.insert_unique(hash, entry);
+            shard.count_slot(key, true);
+        }
+        let changes = shard.effects.changes;
+        let Some(entry) = shard.databases[db].table.get_mut(hash, key) else {
+            unreachable!("it was just made")
+        };
+        if touch {
+            touch_entry(entry, clock, changes);
+        }
+        entry.collection_mut().and_then(C::of_mut).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// Removes `key` if its collection is empty. Returns whether it did.
+    pub fn remove_drained<C: Kind + 'static>(&mut self, key: &[u8]) -> bool {
+        let drained = matches!(self.get_as::<C>(key), Ok(Some(collection)) if collection.is_drained());
+        drained && self.take(key).is_some()
+    }
+
+    /// Makes `key` hold a string, whatever it held before.
+    #[inline]
+    pub fn set_str(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+        let (db, clock) = (self.db, self.clock);
+        let lazy = self.settings.lazy_free;
+        let (shard, hash) = self.settle(key);
+        let database = &mut shard.databases[db];
+        match database.table.find_or_reserve(hash, key) {
+            Slot::Occupied(entry) => {
+                if entry.string().is_some() {
+                    entry.set_string(value);
+                } else {
+                    let old = entry.replace_value(Value::String(value.to_vec()));
+                    discard(&mut shard.garbage, Garbage::Value(old), lazy);
+                }
+                entry.set_access(clock.fresh());
+                let before = entry.expiry_ms().is_some();
+                match expiry {
+                    Expiry::Keep => {}
+                    Expiry::Clear if !before => {}
+                    Expiry::Clear => entry.set_expiry(None),
+                    Expiry::At(at) => entry.set_expiry(Some(at)),
+                }
+                let after = entry.expiry_ms().is_some();
+                database.expiring = database.expiring + usize::from(after) - usize::from(before);
+            }
+            Slot::Vacant(vacant) => {
+                let at = if let Expiry::At(at) = expiry { Some(at) } else { None };
+                let mut entry = Entry::new_string(key, value, at);
+                entry.set_access(clock.fresh());
+                vacant.insert(entry);
+                database.expiring += usize::from(at.is_some());
+                shard.count_slot(key, true);
+            }
+        }
+    }
+
+    /// Makes `key` hold `value`, whatever it held before.
+    pub fn put(&mut self, key: &[u8], value: Value, expiry: Option<u64>) {
+        let (db, clock) = (self.db, self.clock);
+        self.remove_value(key);
+        let shard = self.shard(key);
+        let hash = shard.databases[db].table.hash(key);
+        let mut entry = Entry::new(key, value, expiry);
+        entry.set_access(clock.fresh());
+        shard.databases[db].table.insert_unique(hash, entry);
+        shard.databases[db].expiring += usize::from(expiry.is_some());
+        shard.count_slot(key, true);
+    }
+
+    fn remove_value(&mut self, key: &[u8]) -> bool {
+        let (db, lazy) = (self.db, self.settings.lazy_free);
+        let (shard, hash) = self.settle(key);
+        let Some(entry) = shard.detach(db, hash, key) else { return false };
+        discard(&mut shard.garbage, Garbage::Entry(entry), lazy);
+        true
+    }
+
+    /// Removes `key`. Returns whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.remove_value(key)
+    }
+
+    /// Removes `key`, its value dropped off the request path when that would take long, whatever the settings say.
+    pub fn unlink(&mut self, key: &[u8]) -> bool {
+        let db = self.db;
+        let (shard, hash) = self.settle(key);
+        let Some(entry) = shard.detach(db, hash, key) else { return false };
+        discard(&mut shard.garbage, Garbage::Entry(entry), true);
+        true
+    }
+
+    /// Takes `key`'s entry out of the keyspace.
+    pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
+        let db = self.db;
+        let (shard, hash) = self.settle(key);
+        shard.detach(db, hash, key)
+    }
+
+    /// Sets or takes away `key`'s expiry. Returns whether the key is there.
+    pub fn set_expiry(&mut self, key: &[u8], at: Option<u64>) -> bool {
+        let db = self.db;
+        let (shard, hash) = self.settle(key);
+        let database = &mut shard.databases[db];
+        let Some(entry) = database.table.get_mut(hash, key) else { return false };
+        let before = entry.expiry_ms().is_some();
+        entry.set_expiry(at);
+        database.expiring = database.expiring + usize::from(at.is_some()) - usize::from(before);
+        true
+    }
+
+    /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
+    #[inline]
+    pub fn changed(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
+        let db = self.db;
+        self.shard(key).effects.changed(class, event, db, key);
+    }
+
+    /// Says how to make the running command's change of `key` again: instead of the command as it was called, whose
+    /// outcome depends on the time or on chance.
+    pub fn replay_as(&mut self, key: &[u8], args: &[&[u8]]) {
+        let db = self.db;
+        self.shard(key).effects.replay_as(db, args);
+    }
+
+    /// Changes told so far by the locked shards, without the keys that only expired.
+    pub fn changes(&self) -> u64 {
+        let of = |shard: &Shard| shard.effects.changes - shard.stats.expired;
+        match &self.shards {
+            Shards::None => 0,
+            Shards::One(shard) => of(shard),
+            Shards::Many(shards, _) => shards.iter().map(|shard| of(shard)).sum(),
+        }
+    }
+
+    /// The first of the locked shards: where what is counted once goes.
+    #[inline]
+    pub fn first_shard(&mut self) -> Option<&mut Shard> {
+        match &mut self.shards {
+            Shards::None => None,
+            Shards::One(shard) => Some(shard),
+            Shards::Many(shards, _) => shards.first_mut().map(|shard| &mut **shard),
+        }
+    }
+}
+
+/// Dates or counts a use. The counter's random source is the shard's own count of events, so that a read needs no
+/// other state.
+#[inline]
+fn touch_entry(entry: &mut Entry, clock: AccessClock, event: u64) {
+    let bits = entry.access();
+    let touched = clock.touched(bits, &mut Rng::new(event));
+    if touched != bits {
+        entry.set_access(touched);
+    }
+}
+
+fn as_kind<C: Kind + 'static>(entry: &Entry) -> Result<&C, Error> {
+    entry.collection().and_then(C::of).ok_or(Error::WRONG_TYPE)
+}
+
+fn discard(garbage: &mut Vec<Garbage>, value: Garbage, lazy: bool) {
+    if !lazy {
+        return;
+    }
+    let large = match &value {
+        Garbage::Entry(entry) => entry.collection().is_some_and(|c| c.len() > LAZY_FREE_LEN),
+        Garbage::Value(Value::Collection(collection)) => collection.len() > LAZY_FREE_LEN,
+        Garbage::Value(_) => false,
+        Garbage::Table(_) => true,
+    };
+    if large {
+        garbage.push(value);
+    }
+}
+
+impl Shard {
+    /// Takes an entry out of a database, its counts kept right.
+    pub(crate) fn detach(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<Entry> {
+        let database = &mut self.databases[db];
+        let entry = database.table.remove(hash, key)?;
+        database.expiring -= usize::from(entry.expiry_ms().is_some());
+        self.count_slot(key, false);
+        Some(entry)
+    }
+
+    /// Deletes a key that is due, and tells it.
+    #[cold]
+    pub(crate) fn expire(&mut self, db: usize, hash: u64, key: &[u8], lazy: bool) {
+        if let Some(entry) = self.detach(db, hash, key) {
+            discard(&mut self.garbage, Garbage::Entry(entry), lazy);
+            self.stats.expired += 1;
+            self.effects.replay_as(db, &[b"DEL", key]);
+            self.effects.changed(EventClass::EXPIRED, "expired", db, key);
+        }
+    }
+
+    /// Empties a database; what was in it is dropped off the request path if `lazy`.
+    pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
+        let old = std::mem::replace(&mut self.databases[db], super::Database::new(self.seed));
+        let removed = old.len();
+        if lazy && removed > LAZY_FREE_LEN {
+            self.garbage.push(Garbage::Table(old.table));
+        }
+        if db == 0
+            && let Some(counts) = &mut self.slot_counts
+        {
+            counts.fill(0);
+        }
+        removed
+    }
+
+    /// What a key holds, as TYPE names it.
+    pub fn type_name(entry: &Entry) -> &'static str {
+        match entry.value() {
+            ValueRef::String(_) => "string",
+            ValueRef::Collection(Collection::List(_)) => "list",
+            ValueRef::Collection(Collection::Set(_)) => "set",
+            ValueRef::Collection(Collection::Hash(_)) => "hash",
+            ValueRef::Collection(Collection::SortedSet(_)) => "zset",
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What of the configuration the engine reads.
+
+use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+
+/// How keys are chosen for eviction (`maxmemory-policy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the setting's values")]
+pub enum EvictionPolicy {
+    #[default]
+    NoEviction,
+    AllKeysLru,
+    AllKeysLfu,
+    AllKeysRandom,
+    VolatileLru,
+    VolatileLfu,
+    VolatileRandom,
+    VolatileTtl,
+}
+
+impl EvictionPolicy {
+    /// Whether accesses are counted (LFU) rather than dated (LRU).
+    pub const fn is_lfu(self) -> bool {
+        matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
+    }
+
+    /// Whether only keys with an expiry may go.
+    pub const fn is_volatile(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)
+    }
+}
+
+/// The engine's settings. A change makes a new value; a command sees one throughout.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The seed of all hash tables.
+    pub seed: Seed,
+    /// Databases a client can select.
+    pub databases: usize,
+    /// Longest string, in bytes (`proto-max-bulk-len`).
+    pub bulk_len_max: u64,
+    /// When hashes leave their packed form.
+    pub hash: HashLimits,
+    /// How lists are packed.
+    pub list: ListLimits,
+    /// When sets leave their packed forms.
+    pub set: SetLimits,
+    /// When sorted sets leave their packed form.
+    pub sorted_set: SortedSetLimits,
+    /// How keys are chosen for eviction.
+    pub eviction: EvictionPolicy,
+    /// Keys looked at for each one that is evicted (`maxmemory-samples`).
+    pub eviction_samples: usize,
+    /// How hard it is for the LFU counter to grow (`lfu-log-factor`).
+    pub lfu_log_factor: u32,
+    /// Minutes after which an idle key's LFU counter falls by one (`lfu-decay-time`).
+    pub lfu_decay_minutes: u32,
+    /// Whether DEL, expiry, eviction and overwriting free large values off the request path.
+    pub lazy_free: bool,
+    /// Whether this node is part of a cluster: one slot a command, one database.
+    pub cluster: bool,
+}

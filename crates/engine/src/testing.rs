@@ -1,0 +1,91 @@
+//! Runs commands on shards without a server, for this crate's tests.
+
+use crate::admission::Gate;
+use crate::command::{CommandTable, Route};
+use crate::keyspace::{Keyspace, Shard, Shards};
+use crate::{Args, Caller, Ctx, EvictionPolicy, Rng, Settings};
+use moonshard_protocol::{Encoding, Reply};
+use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+
+/// All shards of an engine, and the moment at which commands run.
+pub struct Engine {
+    pub shards: Vec<Shard>,
+    pub now_ms: u64,
+    pub db: usize,
+    pub encoding: Encoding,
+    pub settings: Settings,
+    pub rng: Rng,
+}
+
+impl Engine {
+    pub fn new(shards: usize) -> Self {
+        let seed = Seed::new(1, 2);
+        Self {
+            shards: (0..shards).map(|index| Shard::new(index, shards, 16, seed, false)).collect(),
+            now_ms: 1_700_000_000_000,
+            db: 0,
+            encoding: Encoding::Resp2,
+            settings: Settings {
+                seed,
+                databases: 16,
+                bulk_len_max: 512 << 20,
+                hash: HashLimits::new(seed),
+                list: ListLimits::default(),
+                set: SetLimits::new(seed),
+                sorted_set: SortedSetLimits::default(),
+                eviction: EvictionPolicy::NoEviction,
+                eviction_samples: 5,
+                lfu_log_factor: 10,
+                lfu_decay_minutes: 1,
+                lazy_free: false,
+                cluster: false,
+            },
+            rng: Rng::new(3),
+        }
+    }
+
+    /// The raw reply to a command of these words.
+    pub fn run(&mut self, words: &[&str]) -> String {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        String::from_utf8_lossy(&self.run_bytes(&words)).into_owned()
+    }
+
+    /// The raw reply to a command of these arguments.
+    pub fn run_bytes(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        let mut reply = Reply::new(self.encoding);
+        let args = Args::new(words);
+        let entry = match CommandTable::get().resolve(args) {
+            Ok(entry) => entry,
+            Err(error) => {
+                error.write(&mut reply);
+                return reply.into_bytes();
+            }
+        };
+        let count = self.shards.len();
+        let keyless = entry.command.meta.route == Route::Keys && !entry.command.has_keys();
+        let shards =
+            if keyless { Shards::None } else { Shards::Many(self.shards.iter_mut().collect(), count) };
+        let mut cx = Ctx {
+            keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings),
+            reply: &mut reply,
+            caller: Caller::Client,
+            gate: Gate::empty(),
+            settings: &self.settings,
+            rng: &mut self.rng,
+            scripts: None,
+        };
+        let _ = cx.call(entry, args);
+        reply.into_bytes()
+    }
+}
+
+#[test]
+fn set_and_get() {
+    let mut engine = Engine::new(4);
+    assert_eq!(engine.run(&["SET", "k", "v", "PX", "100"]), "+OK\r\n");
+    assert_eq!(engine.run(&["get", "k"]), "$1\r\nv\r\n");
+    engine.now_ms += 100;
+    assert_eq!(engine.run(&["GET", "k"]), "$-1\r\n");
+    assert_eq!(engine.shards.iter().map(|shard| shard.stats.expired).sum::<u64>(), 1);
+    assert_eq!(engine.run(&["GET"]), "-ERR wrong number of arguments for 'get' command\r\n");
+}

@@ -1,0 +1,113 @@
+//! Floating point numbers as Redis prints them in replies.
+
+use std::io::Write;
+
+/// Appends `value` as C's `%.17g` does, with `inf`, `-inf` and `nan` spelled as Redis spells them.
+pub fn format_double(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        out.extend_from_slice(b"nan");
+        return;
+    }
+    if value.is_infinite() {
+        out.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
+        return;
+    }
+    // Whole numbers that a double holds exactly print as integers in %.17g too.
+    if value.abs() < 1e15 && value.trunc() == value && !(value == 0.0 && value.is_sign_negative()) {
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(digits.format(value as i64).as_bytes());
+        return;
+    }
+    format_17g(value, out);
+}
+
+/// `%.17g` of a finite number, from Rust's exact scientific form with sixteen digits after the point.
+fn format_17g(value: f64, out: &mut Vec<u8>) {
+    let mut text = [0u8; 32];
+    let mut cursor = &mut text[..];
+    // 1 sign, 1 digit, a point, 16 digits and at most 5 of exponent fit in 32 bytes.
+    let _ = write!(cursor, "{value:.16e}");
+    let len = 32 - cursor.len();
+    let text = &text[..len];
+    let Some(e_at) = text.iter().position(|&b| b == b'e') else { return };
+    let (mantissa, exponent) = (&text[..e_at], &text[e_at + 1..]);
+    let exponent: i32 = std::str::from_utf8(exponent).ok().and_then(|e| e.parse().ok()).unwrap_or(0);
+    let (negative, mantissa) = match mantissa.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, mantissa),
+    };
+    let mut digits = [b'0'; 17];
+    for (slot, digit) in digits.iter_mut().zip(mantissa.iter().filter(|&&b| b != b'.')) {
+        *slot = *digit;
+    }
+    let significant = digits.iter().rposition(|&b| b != b'0').map_or(1, |at| at + 1);
+    let digits = &digits[..significant];
+    if negative {
+        out.push(b'-');
+    }
+    if (-4..17).contains(&exponent) {
+        write_plain(digits, exponent, out);
+    } else {
+        out.push(digits[0]);
+        if significant > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        out.push(b'e');
+        out.push(if exponent < 0 { b'-' } else { b'+' });
+        // At least two digits, as C prints them. Writing to a Vec does not fail.
+        let _ = write!(out, "{:02}", exponent.unsigned_abs());
+    }
+}
+
+fn write_plain(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
+    if exponent < 0 {
+        out.extend_from_slice(b"0.");
+        out.extend(std::iter::repeat_n(b'0', (-exponent - 1) as usize));
+        out.extend_from_slice(digits);
+        return;
+    }
+    let whole = exponent as usize + 1;
+    if digits.len() <= whole {
+        out.extend_from_slice(digits);
+        out.extend(std::iter::repeat_n(b'0', whole - digits.len()));
+    } else {
+        out.extend_from_slice(&digits[..whole]);
+        out.push(b'.');
+        out.extend_from_slice(&digits[whole..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_print_as_c_prints_them() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-3.0, "-3"),
+            (3.1, "3.1000000000000001"),
+            (0.1, "0.10000000000000001"),
+            (1.5, "1.5"),
+            (1e20, "1e+20"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (123456789012345680000.0, "1.2345678901234568e+20"),
+            (1e-5, "1.0000000000000001e-05"),
+            (0.0001, "0.0001"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ];
+        for (value, expected) in cases {
+            let mut out = Vec::new();
+            format_double(value, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+}
