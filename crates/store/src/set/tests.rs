@@ -31,7 +31,7 @@ fn set_of(texts: impl IntoIterator<Item = String>, limits: SetLimits) -> Set {
 
 /// A set in each form, with the same number of members.
 fn each_form(len: usize) -> [Set; 3] {
-    let packed_off = SetLimits { packed_entries: 0 };
+    let packed_off = SetLimits { packed_entries: 0, ..LIMITS };
     let sets = [
         set_of((0..len).map(|at| at.to_string()), LIMITS),
         set_of((0..len).map(|at| format!("m{at}")), LIMITS),
