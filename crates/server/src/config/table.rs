@@ -141,14 +141,16 @@ macro_rules! directives {
     };
 }
 
-/// Bounds of `hz`, which takes other values and is held within these.
+/// Bounds of values that may be given beyond them and are then held within.
 const HZ_MIN: u32 = 1;
 const HZ_MAX: u32 = 500;
+const REPL_BACKLOG_SIZE_MIN: u64 = 16 << 10;
 
 impl Settings {
     /// Brings values into the ranges in which they mean something.
     pub(super) fn settle(&mut self) {
         self.hz = self.hz.clamp(HZ_MIN, HZ_MAX);
+        self.repl_backlog_size = self.repl_backlog_size.max(REPL_BACKLOG_SIZE_MIN);
     }
 }
 
