@@ -66,3 +66,34 @@ impl Entry {
         self.own_bytes() + self.collection().map_or(0, Collection::memory_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ListLimits;
+
+    #[test]
+    fn a_collection_fits_beside_its_key() {
+        assert_eq!(size_of::<Collection>(), 16);
+        assert_eq!(size_of::<Entry>(), 8);
+    }
+
+    #[test]
+    fn memory_counts_what_lies_outside_and_copies_are_apart() {
+        let mut entry = Entry::new_collection(b"queue", Collection::List(Box::default()), Some(7));
+        let empty = entry.memory_bytes();
+        let Some(Collection::List(list)) = entry.collection_mut() else { panic!("not a list") };
+        for _ in 0..100 {
+            list.push_back(&[b'x'; 50], ListLimits::default());
+        }
+        assert!(entry.memory_bytes() >= empty + 5_000);
+        assert_eq!(entry.collection().map(|list| (list.len(), list.is_empty())), Some((100, false)));
+        let copy = entry.clone();
+        let Some(Collection::List(list)) = entry.collection_mut() else { panic!("not a list") };
+        assert!(list.pop_front(ListLimits::default()).is_some());
+        let lens = [&entry, &copy].map(|entry| entry.collection().map(Collection::len));
+        assert_eq!((lens, copy.expiry_ms()), ([Some(99), Some(100)], Some(7)));
+        entry.set_string(&[b's'; 10_000]);
+        assert!((10_000..12_000).contains(&entry.memory_bytes()));
+    }
+}
