@@ -1,13 +1,11 @@
 //! What a text or a switch must satisfy beyond its kind. The errors are those of Redis.
 
-use super::directive::Refusal;
-
-type Checked = Result<(), Refusal>;
+use super::directive::Taken;
 
 /// Longest host name, with the NUL byte that C puts behind it.
 const HOST_LEN_MAX: usize = 256;
 
-pub(super) fn no_defragmentation(on: bool) -> Checked {
+pub(super) fn no_defragmentation(on: bool) -> Taken {
     if on {
         return Err(
             "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified \
@@ -18,21 +16,21 @@ pub(super) fn no_defragmentation(on: bool) -> Checked {
     Ok(())
 }
 
-pub(super) fn dbfilename(name: &[u8]) -> Checked {
+pub(super) fn dbfilename(name: &[u8]) -> Taken {
     base_name(name, "dbfilename can't be a path, just a filename")
 }
 
-pub(super) fn appendfilename(name: &[u8]) -> Checked {
+pub(super) fn appendfilename(name: &[u8]) -> Taken {
     not_empty(name, "appendfilename can't be empty")?;
     base_name(name, "appendfilename can't be a path, just a filename")
 }
 
-pub(super) fn appenddirname(name: &[u8]) -> Checked {
+pub(super) fn appenddirname(name: &[u8]) -> Taken {
     not_empty(name, "appenddirname can't be empty")?;
     base_name(name, "appenddirname can't be a path, just a dirname")
 }
 
-pub(super) fn hostname(name: &[u8]) -> Checked {
+pub(super) fn hostname(name: &[u8]) -> Taken {
     if name.len() >= HOST_LEN_MAX {
         return Err("Hostnames must be less than 256 characters".into());
     }
@@ -43,7 +41,7 @@ pub(super) fn hostname(name: &[u8]) -> Checked {
 }
 
 /// The template must not come out empty for a server without a title, and use known variables only.
-pub(super) fn proc_title(template: &[u8]) -> Checked {
+pub(super) fn proc_title(template: &[u8]) -> Taken {
     let known: [&[u8]; 7] =
         [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"unixsocket", b"config-file"];
     let mut rest = template;
@@ -72,10 +70,10 @@ fn has_ink(text: &[u8]) -> bool {
     text.iter().any(|&byte| byte != b' ')
 }
 
-fn not_empty(name: &[u8], error: &'static str) -> Checked {
+fn not_empty(name: &[u8], error: &'static str) -> Taken {
     if name.is_empty() { Err(error.into()) } else { Ok(()) }
 }
 
-fn base_name(name: &[u8], error: &'static str) -> Checked {
+fn base_name(name: &[u8], error: &'static str) -> Taken {
     if name.iter().any(|byte| matches!(byte, b'/' | b'\\')) { Err(error.into()) } else { Ok(()) }
 }

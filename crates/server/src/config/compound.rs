@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::directive::Refusal;
+use super::directive::{Refusal, Taken};
 use super::error::reason;
 use super::number::{format_double, format_memory, lenient, memory};
 
 /// A value with its own way to be read, shown and written to the file.
 pub(super) trait Compound {
     /// Takes new arguments. `again` says that the file being read has set this directive before.
-    fn take(&mut self, args: &[&[u8]], again: bool) -> Result<(), Refusal>;
+    fn take(&mut self, args: &[&[u8]], again: bool) -> Taken;
     /// The value as CONFIG GET answers it.
     fn format(&self) -> String;
     /// The lines that set this value in a file.
@@ -39,7 +39,7 @@ impl WorkDir {
 }
 
 impl Compound for WorkDir {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let [path] = args else { return Err(WRONG_COUNT.into()) };
         if path.is_empty() {
             return Err("No such file or directory".into());
@@ -91,12 +91,12 @@ impl SavePoints {
 }
 
 impl Compound for SavePoints {
-    fn take(&mut self, args: &[&[u8]], again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], again: bool) -> Taken {
         // A single empty argument clears what earlier lines of the file have set, too.
         let clear = matches!(args, [b""]);
         let args = if clear { &[] } else { args };
         let invalid = || Refusal::from("Invalid save parameters");
-        if args.len() % 2 != 0 {
+        if !args.chunks_exact(2).remainder().is_empty() {
             return Err(invalid());
         }
         let mut points = Vec::with_capacity(args.len() / 2);
@@ -168,8 +168,8 @@ impl OutputBufferLimits {
 }
 
 impl Compound for OutputBufferLimits {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
-        if args.len() % 4 != 0 {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
+        if !args.chunks_exact(4).remainder().is_empty() {
             return Err("Wrong number of arguments in buffer limit configuration.".into());
         }
         let mut limits = *self;
@@ -220,7 +220,7 @@ impl Compound for OutputBufferLimits {
 pub struct OomScores(pub [i32; 3]);
 
 impl Compound for OomScores {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let &[primary, replica, background] = args else { return Err(WRONG_COUNT.into()) };
         let mut scores = [0; 3];
         for (score, text) in scores.iter_mut().zip([primary, replica, background]) {
@@ -257,7 +257,7 @@ impl BindAddresses {
 }
 
 impl Compound for BindAddresses {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         if args.len() > BIND_ADDRESSES_MAX {
             return Err("Too many bind addresses specified.".into());
         }
@@ -284,7 +284,7 @@ impl Compound for BindAddresses {
 pub struct ReplicaOf(pub Option<(String, u16)>);
 
 impl Compound for ReplicaOf {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let &[host, port] = args else { return Err(WRONG_COUNT.into()) };
         if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
             self.0 = None;
@@ -319,7 +319,7 @@ impl Percentiles {
 }
 
 impl Compound for Percentiles {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let args = if matches!(args, [b""]) { &[] } else { args };
         let mut percentiles = Vec::with_capacity(args.len());
         for arg in args {

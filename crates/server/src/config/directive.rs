@@ -10,7 +10,10 @@ use super::number::{format_memory, integer, lenient, memory};
 use super::table::{DIRECTIVES, Settings};
 
 /// Why a value was refused, in Redis' words.
-pub(super) type Refusal = Cow<'static, str>;
+pub type Refusal = Cow<'static, str>;
+
+/// Whether a value is taken.
+pub type Taken = Result<(), Refusal>;
 
 bitflags! {
     /// Properties of a directive.
@@ -53,7 +56,7 @@ pub enum Kind {
         /// Writes it.
         set: fn(&mut Settings, bool),
         /// Refuses values that are not possible here.
-        check: Option<fn(bool) -> Result<(), Cow<'static, str>>>,
+        check: Option<fn(bool) -> Taken>,
     },
     /// An integer.
     Number {
@@ -77,7 +80,7 @@ pub enum Kind {
         /// Writes it.
         set: fn(&mut Settings, &[u8]),
         /// Refuses values that are not possible here.
-        check: Option<fn(&[u8]) -> Result<(), Cow<'static, str>>>,
+        check: Option<fn(&[u8]) -> Taken>,
     },
     /// One of a few words.
     Choice {
@@ -93,7 +96,7 @@ pub enum Kind {
         /// Reads the field.
         get: fn(&Settings) -> String,
         /// Writes it; the last argument says that the file being read has set it before.
-        set: fn(&mut Settings, &[&[u8]], bool) -> Result<(), Cow<'static, str>>,
+        set: fn(&mut Settings, &[&[u8]], bool) -> Taken,
         /// Its lines for the file, given the name, the settings and the defaults.
         lines: fn(&str, &Settings, &Settings) -> Lines,
     },
@@ -155,7 +158,7 @@ impl Directive {
     }
 
     /// Takes a value from a command: arguments are separated by single spaces where there may be several.
-    pub(super) fn set_text(&self, settings: &mut Settings, value: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn set_text(&self, settings: &mut Settings, value: &[u8]) -> Taken {
         if !self.flags.contains(DirectiveFlags::MULTI_ARG) {
             return self.set(settings, &[value], false);
         }
@@ -165,7 +168,7 @@ impl Directive {
     }
 
     /// Takes arguments; directives without [`DirectiveFlags::MULTI_ARG`] get exactly one.
-    pub(super) fn set(&self, settings: &mut Settings, args: &[&[u8]], again: bool) -> Result<(), Refusal> {
+    pub(super) fn set(&self, settings: &mut Settings, args: &[&[u8]], again: bool) -> Taken {
         if let Kind::Compound { set, .. } = &self.kind {
             return set(settings, args, again);
         }

@@ -1,9 +1,10 @@
 //! What can go wrong, in Redis' words.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+use super::directive::Refusal;
 
 /// Why CONFIG SET changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum SetError {
         /// The name to blame.
         name: Vec<u8>,
         /// Why.
-        reason: Cow<'static, str>,
+        reason: Refusal,
     },
 }
 
@@ -53,7 +54,7 @@ pub struct ApplyError {
     /// The directive to blame, by its proper name.
     pub directive: &'static str,
     /// Why, in the words of the error reply.
-    pub reason: Cow<'static, str>,
+    pub reason: Refusal,
 }
 
 /// Why CONFIG REWRITE wrote nothing.
@@ -92,13 +93,13 @@ pub enum StartError {
         /// The line.
         text: String,
         /// Why.
-        reason: Cow<'static, str>,
+        reason: Refusal,
     },
     /// The lines are right but do not go together.
     #[error("\n*** FATAL CONFIG FILE ERROR (Moonshard {}) ***\n{reason}", env!("CARGO_PKG_VERSION"))]
     Whole {
         /// Why.
-        reason: Cow<'static, str>,
+        reason: Refusal,
     },
 }
 

@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 use super::compound::{Compound, Lines};
-use super::directive::Refusal;
+use super::directive::{Refusal, Taken};
 
 bitflags! {
     /// Classes of keyspace notifications, with the bits that Redis gives them.
@@ -92,7 +92,7 @@ const NOTIFY_LETTERS: [(u8, NotifyClasses); 15] = [
 ];
 
 impl Compound for NotifyClasses {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let [letters] = args else { return Err("wrong number of arguments".into()) };
         let mut classes = Self::empty();
         for letter in *letters {
@@ -132,7 +132,7 @@ const SHUTDOWN_WORDS: [(&str, ShutdownFlags); 5] = [
 ];
 
 impl Compound for ShutdownFlags {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let flags = union(&SHUTDOWN_WORDS, args.iter().copied()).filter(|_| !args.is_empty());
         let Some(flags) = flags else { return Err(one_of(&SHUTDOWN_WORDS)) };
         if flags.contains(Self::SAVE | Self::NOSAVE) {
@@ -161,7 +161,7 @@ const SCRIPT_WORDS: [(&str, ScriptFlags); 6] = [
 ];
 
 impl Compound for ScriptFlags {
-    fn take(&mut self, args: &[&[u8]], _again: bool) -> Result<(), Refusal> {
+    fn take(&mut self, args: &[&[u8]], _again: bool) -> Taken {
         let given = args.iter().flat_map(|arg| arg.split(|byte| matches!(byte, b' ' | b',')));
         let flags = union(&SCRIPT_WORDS, given.filter(|word| !word.is_empty()));
         *self = flags.ok_or_else(|| one_of(&SCRIPT_WORDS))?;

@@ -10,7 +10,7 @@ use moonshard_engine::glob;
 use moonshard_protocol::split_args::split_args;
 
 use super::compound::{path_from, quote};
-use super::directive::{DirectiveFlags, Refusal, find};
+use super::directive::{DirectiveFlags, Refusal, Taken, find};
 use super::error::{StartError, reason};
 use super::help::{help_text, version_text};
 use super::live::Config;
@@ -226,7 +226,7 @@ impl Loader {
         Ok(())
     }
 
-    fn directive(&mut self, name: &[u8], values: &[&[u8]]) -> Result<(), Refusal> {
+    fn directive(&mut self, name: &[u8], values: &[&[u8]]) -> Taken {
         let Some(found) = find(name) else { return self.other(name, values) };
         let directive = found.directive;
         let again = !self.seen.insert(directive.name);
@@ -245,7 +245,7 @@ impl Loader {
     }
 
     /// Lines that are no directives.
-    fn other(&mut self, name: &[u8], values: &[&[u8]]) -> Result<(), Refusal> {
+    fn other(&mut self, name: &[u8], values: &[&[u8]]) -> Taken {
         match (name, values) {
             (_, [_]) if IGNORED.contains(&name) => Ok(()),
             (b"rename-command", [from, to]) => {

@@ -24,7 +24,7 @@ mod tests;
 
 pub use choice::*;
 pub use compound::*;
-pub use directive::{Directive, DirectiveFlags, Kind, find, is_sensitive};
+pub use directive::{Directive, DirectiveFlags, Found, Kind, NumberForm, Refusal, Taken, find, is_sensitive};
 pub use error::{ApplyError, RewriteError, SetError, StartError};
 pub use flags::{NotifyClasses, ScriptFlags, ShutdownFlags};
 pub use help::{docs_table, help_text, version_text};

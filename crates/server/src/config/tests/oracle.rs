@@ -37,11 +37,11 @@ pub(super) struct Oracle {
 impl Oracle {
     /// Starts it in a folder of its own; `None` where it is not installed.
     pub(super) fn start(folder: Folder, args: &[&str]) -> Option<Self> {
-        let program = program()?;
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(program)
+        let port_text = port.to_string();
+        let mut child = Command::new(program()?)
             .args(args)
-            .args(["--port", &port.to_string()])
+            .args(["--port", &port_text])
             .current_dir(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -52,12 +52,18 @@ impl Oracle {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
                 break stream;
             }
-            assert!(child.try_wait().unwrap().is_none(), "redis-server ended at once");
+            assert!(child.try_wait().unwrap().is_none(), "redis-server {args:?} ended at once");
             assert!(Instant::now() < deadline, "redis-server does not answer");
             std::thread::sleep(Duration::from_millis(2));
         };
         stream.set_read_timeout(Some(READY_WITHIN)).unwrap();
         Some(Self { child, stream: BufReader::new(stream), port, folder })
+    }
+
+    /// Gives the password, before anything else.
+    pub(super) fn authenticate(&mut self, password: &str) {
+        self.send(&[b"AUTH", password.as_bytes()]);
+        assert_eq!(self.line(), b"+OK");
     }
 
     /// CONFIG SET's answer without its first byte.

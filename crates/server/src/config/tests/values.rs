@@ -57,7 +57,8 @@ fn patterns_and_spelling() {
         let patterns: Vec<&[u8]> = patterns.iter().map(|pattern| pattern.as_bytes()).collect();
         assert_eq!(sorted(config.get(&patterns)), sorted(redis.get(&patterns)), "{patterns:?}");
     }
-    let order: Vec<_> = config.get(&[b"PORT", b"*hz", b"HZ", b"port"]).into_iter().map(|pair| pair.0).collect();
+    let order: Vec<_> =
+        config.get(&[b"PORT", b"*hz", b"HZ", b"port"]).into_iter().map(|pair| pair.0).collect();
     assert_eq!(order, ["PORT", "dynamic-hz", "hz"]);
 }
 
@@ -77,7 +78,11 @@ fn same(redis: &mut Oracle, config: &Config, pairs: &[(&[u8], &[u8])]) -> Result
     let show = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     let shown: Vec<_> = pairs.iter().map(|(name, value)| (show(name), show(value))).collect();
     let differ = |what: &str, ours: &str, theirs: &str| {
-        if ours == theirs { Ok(()) } else { Err(format!("{what} CONFIG SET {shown:?}: {ours}, Redis: {theirs}\n")) }
+        if ours == theirs {
+            Ok(())
+        } else {
+            Err(format!("{what} CONFIG SET {shown:?}: {ours}, Redis: {theirs}\n"))
+        }
     };
     differ("reply to", &show(&answer), &show(&expected))?;
     for (name, _) in pairs.iter().filter(|(name, _)| find(name).is_some()) {
@@ -104,9 +109,45 @@ fn surroundings(error: &[u8]) -> Option<Cow<'static, str>> {
 /// Values to try, with the bounds and what lies just beyond them.
 fn candidates(directive: &Directive) -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = [
-        "", "foo", "-1", "0", "1", "7", "64", "yes", "No", "YES", " 1", "1 ", "01", "+1", "-0", "1.5", "1kb", "2MB",
-        "1g", "1 mb", "kb", "99999999999999999999", "-9223372036854775808", "9223372036854775807", "5%", "0%",
-        "100%", "101%", "%", "-5%", "777", "8", "a b", "1 2", "1 2 3", "1  2", "a/b", "a\\b", "with \"quotes\"\n",
+        "",
+        "foo",
+        "-1",
+        "0",
+        "1",
+        "7",
+        "64",
+        "yes",
+        "No",
+        "YES",
+        " 1",
+        "1 ",
+        "01",
+        "+1",
+        "-0",
+        "1.5",
+        "1kb",
+        "2MB",
+        "1g",
+        "1 mb",
+        "kb",
+        "99999999999999999999",
+        "-9223372036854775808",
+        "9223372036854775807",
+        "5%",
+        "0%",
+        "100%",
+        "101%",
+        "%",
+        "-5%",
+        "777",
+        "8",
+        "a b",
+        "1 2",
+        "1 2 3",
+        "1  2",
+        "a/b",
+        "a\\b",
+        "with \"quotes\"\n",
     ]
     .map(|text| text.as_bytes().to_vec())
     .into();
@@ -133,7 +174,17 @@ fn candidates(directive: &Directive) -> Vec<Vec<u8>> {
 
 fn special(name: &str) -> &'static [&'static str] {
     match name {
-        "save" => &["900 1", "900 1 300 10", "0 1", "1 -1", "900", "900 ", "+900 1", "x 1", "99999999999999999999 1"],
+        "save" => &[
+            "900 1",
+            "900 1 300 10",
+            "0 1",
+            "1 -1",
+            "900",
+            "900 ",
+            "+900 1",
+            "x 1",
+            "99999999999999999999 1",
+        ],
         "client-output-buffer-limit" => &[
             "pubsub 1mb 2mb 3",
             "slave 1 2 3 replica 4 5 6",
@@ -151,20 +202,35 @@ fn special(name: &str) -> &'static [&'static str] {
         "notify-keyspace-events" => {
             &["KEA", "AKE", "A", "g$lshzxetd", "g$lshzxet", "Kg", "nm", "An", "AnmKE", "KK", "Kq", "K E"]
         }
-        "bind" => &[
-            "127.0.0.1",
-            "127.0.0.1 -::1",
-            "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17",
-        ],
+        "bind" => &["127.0.0.1", "127.0.0.1 -::1", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"],
         "latency-tracking-info-percentiles" => {
             &["50", "0 100", "99.99 99.999999999", "100.1", "-0.1", "nan", "inf", "1e1", "50 x", "1e-9"]
         }
-        "shutdown-on-sigint" | "shutdown-on-sigterm" => {
-            &["default", "save", "save now", "now SAVE force", "nosave save", "default now", "now now", "force x"]
-        }
+        "shutdown-on-sigint" | "shutdown-on-sigterm" => &[
+            "default",
+            "save",
+            "save now",
+            "now SAVE force",
+            "nosave save",
+            "default now",
+            "now now",
+            "force x",
+        ],
         "proc-title-template" => &[
-            "{title}", "{port}", "{title} {listen-addr}", "{server-mode}", "{config-file}", "{", "{{", "x{", "}", " ",
-            "{x}", "{title}  ", "a{title}{port", "{title}b",
+            "{title}",
+            "{port}",
+            "{title} {listen-addr}",
+            "{server-mode}",
+            "{config-file}",
+            "{",
+            "{{",
+            "x{",
+            "}",
+            " ",
+            "{x}",
+            "{title}  ",
+            "a{title}{port",
+            "{title}b",
         ],
         "dir" => &["/", "/nonexistent", ".", "/etc/passwd", "/tmp/../tmp"],
         "cluster-announce-hostname" => &["host-1.example", "under_score", "ä"],
