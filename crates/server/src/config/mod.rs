@@ -1,6 +1,6 @@
 //! The configuration: `redis.conf`, command line options, CONFIG GET, SET and REWRITE.
 //!
-//! Every directive is declared once, in [`table`]; the file's and the command line's parser, the three commands, the
+//! Every directive is declared once, in [`DIRECTIVES`]; the file's and the command line's parser, the three commands, the
 //! help text and the documentation derive from that line. All directives of Redis 7.0 are known and held, validated
 //! and answered as Redis does, also where nothing here acts on them yet.
 //!
