@@ -231,7 +231,7 @@ impl<'a> Decimal<'a> {
     }
 
     fn value(&self) -> Option<LongDouble> {
-        /// The largest power of five below 2^63.
+        /// Five to this power is below 2^63.
         const SMALL_EXPONENT: i64 = 27;
         if self.infinite {
             return Some(LongDouble { negative: self.negative, class: Class::Infinite });

@@ -334,7 +334,7 @@ proptest! {
     }
 }
 
-const MANY: usize = if cfg!(miri) { 600 } else { 100_000 };
+const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
 
 /// Numbers below [`MANY`], each once, in an order that looks random.
 fn shuffled() -> Vec<usize> {
@@ -388,7 +388,7 @@ fn scores_that_wander() {
     let mut set = SortedSet::new();
     let mut model = Model::default();
     let mut random = Random(9);
-    for step in 0..if cfg!(miri) { 500 } else { 30_000 } {
+    for step in 0..if cfg!(miri) { 300 } else { 30_000 } {
         let bits = random.next();
         let member = name((bits % 1000) as usize);
         // Small steps mostly stay between neighbours, large ones move.
