@@ -367,6 +367,14 @@ impl<'a> Runner<'a> {
     }
 }
 
+/// A script can answer with thousands of nested arrays, and a reply's tree is walked by recursion.
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(256 << 20).spawn_scoped(scope, work);
+        thread.unwrap().join().unwrap()
+    })
+}
+
 fn with_number(word: &[u8], i: i64) -> Vec<u8> {
     String::from_utf8_lossy(word).replace("$i", &i.to_string()).into_bytes()
 }
@@ -420,7 +428,8 @@ pub fn run_file(name: &str, ours: impl Fn(&[&str]) -> Server) {
     let mut failures = String::new();
     let mut count = 0;
     for protocol in if corpus.once { &[2][..] } else { &[2, 3][..] } {
-        let report = Runner::new(&ours, &theirs, &not_yet, *protocol).run(&corpus);
+        let runner = Runner::new(&ours, &theirs, &not_yet, *protocol);
+        let report = on_a_large_stack(|| runner.run(&corpus));
         println!(
             "{name}, RESP{protocol}: {} replies compared, {} lines skipped as NOT_YET, {} failed",
             report.compared,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long a client waits for a reply unless told otherwise.
-const REPLY_WITHIN: Duration = Duration::from_secs(15);
+const REPLY_WITHIN: Duration = Duration::from_secs(10);
 
 /// One reply, in RESP2 or RESP3.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
