@@ -1,1 +1,7 @@
 //! A shard's Lua VM: sandbox, the redis.* API, libraries, conversions, kill.
+
+pub mod bitlib;
+pub mod cjson;
+pub mod cmsgpack;
+mod lua_stack;
+pub mod structlib;
