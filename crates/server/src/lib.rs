@@ -1,3 +1,23 @@
-//! The Moonshard server.
+//! The Moonshard server: listeners, connections, routing to shards, and the commands about connections and server.
 
+pub mod allocator;
+mod clients;
+mod commands;
 pub mod config;
+mod connection;
+mod cron;
+mod listener;
+mod logging;
+mod memory;
+mod monitors;
+mod pause;
+pub mod ping;
+mod runtime;
+mod server;
+mod shards;
+mod shutdown;
+pub mod startup;
+mod stats;
+
+/// The version of Redis whose behaviour this server has, as INFO and HELLO tell it to clients.
+pub const REDIS_VERSION: &str = "7.0.15";

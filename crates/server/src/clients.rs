@@ -1,0 +1,226 @@
+//! The clients of the server: what others may know of a connection and ask of it.
+
+use moonshard_engine::command::CommandId;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+
+/// How a client is named, as CLIENT LIST shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// `CLIENT SETNAME`.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub lib_name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub lib_ver: Vec<u8>,
+    /// The user it authenticated as.
+    pub user: String,
+}
+
+/// One-letter states of a client, as CLIENT LIST's `flags` shows them.
+pub mod flag {
+    /// Shows every command (`O`).
+    pub const MONITOR: u32 = 1 << 0;
+    /// Connected over a Unix socket (`U`).
+    pub const UNIX_SOCKET: u32 = 1 << 1;
+    /// Closed once its replies are written (`c`).
+    pub const CLOSE_AFTER_REPLY: u32 = 1 << 2;
+    /// Not evicted for memory (`e`).
+    pub const NO_EVICT: u32 = 1 << 3;
+    /// Does not touch keys' access time (`T`).
+    pub const NO_TOUCH: u32 = 1 << 4;
+    /// READONLY was sent (`r`).
+    pub const READONLY: u32 = 1 << 5;
+    /// Waits for a shard or another thing (`b`).
+    pub const BLOCKED: u32 = 1 << 6;
+}
+
+/// What a connection shows to others. The connection itself writes the numbers, once a batch.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number, from 1, never used again.
+    pub id: u64,
+    /// The peer, as `ip:port`, or the socket's path and `:0`.
+    pub addr: String,
+    /// Our side, likewise.
+    pub laddr: String,
+    /// Our side's address as the client sees it, for a cluster view that announces nothing else.
+    pub local_ip: Option<std::net::SocketAddr>,
+    /// The socket's file descriptor, for display.
+    pub fd: i32,
+    /// Unix time in milliseconds of the accept.
+    pub created_ms: u64,
+    /// Unix time in milliseconds of the last batch.
+    pub last_interaction_ms: AtomicU64,
+    /// Selected database.
+    pub db: AtomicU32,
+    /// See [`flag`].
+    pub flags: AtomicU32,
+    /// Protocol version, 2 or 3.
+    pub resp: AtomicU8,
+    /// The last command's id plus one; 0 before the first.
+    pub last_command: AtomicU32,
+    /// Bytes that wait in the read buffer.
+    pub query_buffer: AtomicU64,
+    /// Capacity of the read buffer that is free.
+    pub query_buffer_free: AtomicU64,
+    /// Bytes that wait to be sent.
+    pub output_buffer: AtomicU64,
+    /// Capacity of the reply buffer.
+    pub reply_buffer: AtomicU64,
+    /// Names.
+    pub names: Mutex<Names>,
+    killed: AtomicBool,
+    unblocked: AtomicU8,
+    has_pushes: AtomicBool,
+    pushes: Mutex<VecDeque<Arc<[u8]>>>,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Client {
+    /// The client of a new connection.
+    pub fn new(id: u64, addr: String, laddr: String, fd: i32, now_ms: u64) -> Self {
+        Self {
+            id,
+            addr,
+            laddr,
+            local_ip: None,
+            fd,
+            created_ms: now_ms,
+            last_interaction_ms: AtomicU64::new(now_ms),
+            db: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            resp: AtomicU8::new(2),
+            last_command: AtomicU32::new(0),
+            query_buffer: AtomicU64::new(0),
+            query_buffer_free: AtomicU64::new(0),
+            output_buffer: AtomicU64::new(0),
+            reply_buffer: AtomicU64::new(0),
+            names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
+            killed: AtomicBool::new(false),
+            unblocked: AtomicU8::new(0),
+            has_pushes: AtomicBool::new(false),
+            pushes: Mutex::new(VecDeque::new()),
+            waker: Mutex::new(None),
+        }
+    }
+
+    /// Sets or clears a [`flag`].
+    pub fn set_flag(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Relaxed);
+        }
+    }
+
+    /// Whether a [`flag`] is set.
+    pub fn has_flag(&self, flag: u32) -> bool {
+        self.flags.load(Relaxed) & flag != 0
+    }
+
+    /// Notes the last command.
+    pub fn note_command(&self, id: CommandId) {
+        self.last_command.store(u32::from(id) + 1, Relaxed);
+    }
+
+    /// Ends the connection as soon as its task runs.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether somebody ended the connection.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Sends bytes, already encoded, between replies.
+    pub fn push(&self, bytes: Arc<[u8]>) {
+        self.pushes.lock().push_back(bytes);
+        self.has_pushes.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Bytes pushed and not yet taken.
+    pub fn take_pushes(&self, into: &mut Vec<u8>) {
+        if self.has_pushes.swap(false, Relaxed) {
+            for bytes in self.pushes.lock().drain(..) {
+                into.extend_from_slice(&bytes);
+            }
+        }
+    }
+
+    /// Whether the connection's task has something to do besides reading.
+    pub fn has_news(&self) -> bool {
+        self.is_killed() || self.has_pushes.load(Relaxed)
+    }
+
+    /// Remembers whom to wake; the task calls it once, and again only when its waker changed.
+    pub fn register(&self, waker: &Waker) {
+        *self.waker.lock() = Some(waker.clone());
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Marks a blocked client as released by CLIENT UNBLOCK, with an error or as if it timed out.
+    pub fn unblock(&self, with_error: bool) -> bool {
+        if !self.has_flag(flag::BLOCKED) {
+            return false;
+        }
+        self.unblocked.store(if with_error { 2 } else { 1 }, Relaxed);
+        self.wake();
+        true
+    }
+}
+
+/// All clients by id.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+}
+
+impl Clients {
+    /// A number for a new client.
+    pub fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Adds a client.
+    pub fn add(&self, client: Arc<Client>) {
+        self.by_id.lock().insert(client.id, client);
+    }
+
+    /// Removes a client.
+    pub fn remove(&self, id: u64) {
+        self.by_id.lock().remove(&id);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The client of this id.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
+    }
+
+    /// All of them, by ascending id.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+}

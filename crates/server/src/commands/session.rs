@@ -1,0 +1,166 @@
+//! HELLO, AUTH, SELECT, QUIT, RESET.
+
+use super::Call;
+use crate::clients::flag;
+use crate::connection::ReplyMode;
+use moonshard_engine::Error;
+use moonshard_protocol::Encoding;
+use std::sync::atomic::Ordering::Relaxed;
+
+const WRONG_PASSWORD: Error = Error::fixed("WRONGPASS invalid username-password pair or user is disabled.");
+const NO_PASSWORD_SET: Error = Error::fixed(
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+     configuration is correct?",
+);
+const HELLO_NO_AUTH: Error = Error::fixed(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
+     <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
+
+impl Call<'_> {
+    /// Authenticates with a user and a password.
+    fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Result<(), Error> {
+        let right = match &self.settings.requirepass {
+            // Without a password the default user takes any.
+            None => true,
+            Some(expected) => same_bytes(expected, password),
+        };
+        if user != b"default" || !right {
+            return Err(WRONG_PASSWORD);
+        }
+        self.session.authenticated = true;
+        Ok(())
+    }
+
+    pub(super) fn auth(&mut self) -> Result<(), Error> {
+        match self.args.len() {
+            2 => {
+                if self.settings.requirepass.is_none() {
+                    return Err(NO_PASSWORD_SET);
+                }
+                self.authenticate(b"default", self.args.raw(1))?;
+            }
+            3 => self.authenticate(self.args.raw(1), self.args.raw(2))?,
+            _ => return Err(Error::SYNTAX),
+        }
+        self.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn hello(&mut self) -> Result<(), Error> {
+        let args = self.args;
+        let mut version = None;
+        if let Some(text) = args.get(1) {
+            let unsupported = Error::fixed("NOPROTO unsupported protocol version");
+            let number = moonshard_store::number::parse_i64(text)
+                .ok_or(Error::fixed("ERR Protocol version is not an integer or out of range"))?;
+            version = Some(match number {
+                2 => Encoding::Resp2,
+                3 => Encoding::Resp3,
+                _ => return Err(unsupported),
+            });
+        }
+        let mut name = None;
+        let mut credentials = None;
+        let mut at = 2;
+        while at < args.len() {
+            let left = args.len() - 1 - at;
+            if args.is(at, "AUTH") && left >= 2 {
+                credentials = Some((args.raw(at + 1), args.raw(at + 2)));
+                at += 3;
+            } else if args.is(at, "SETNAME") && left >= 1 {
+                let new = args.raw(at + 1);
+                super::client::check_name(new)?;
+                name = Some(new);
+                at += 2;
+            } else {
+                let mut line = b"ERR Syntax error in HELLO option '".to_vec();
+                line.extend_from_slice(args.raw(at));
+                line.push(b'\'');
+                return Err(Error::bytes(line));
+            }
+        }
+        if let Some((user, password)) = credentials {
+            self.authenticate(user, password)?;
+        }
+        if !self.session.authenticated {
+            return Err(HELLO_NO_AUTH);
+        }
+        if let Some(name) = name {
+            self.session.client.names.lock().name = name.to_vec();
+        }
+        if let Some(version) = version {
+            self.session.protocol = version;
+            self.session.client.resp.store(if version == Encoding::Resp3 { 3 } else { 2 }, Relaxed);
+            if self.session.reply_mode == ReplyMode::On {
+                self.reply.set_encoding(version);
+            }
+        }
+        self.describe_server();
+        Ok(())
+    }
+
+    fn describe_server(&mut self) {
+        let protocol = if self.session.protocol == Encoding::Resp3 { 3 } else { 2 };
+        self.reply.map(7);
+        self.reply.bulk(b"server");
+        self.reply.bulk(b"redis");
+        self.reply.bulk(b"version");
+        self.reply.bulk(crate::REDIS_VERSION.as_bytes());
+        self.reply.bulk(b"proto");
+        self.reply.int(protocol);
+        self.reply.bulk(b"id");
+        self.reply.int(self.session.client.id as i64);
+        self.reply.bulk(b"mode");
+        self.reply.bulk(if self.settings.cluster_enabled { b"cluster" } else { b"standalone" });
+        self.reply.bulk(b"role");
+        self.reply.bulk(b"master");
+        self.reply.bulk(b"modules");
+        self.reply.array(0);
+    }
+
+    pub(super) fn select(&mut self) -> Result<(), Error> {
+        let db = self.args.int_or(1, Error::INVALID_DB_INDEX)?;
+        if self.settings.cluster_enabled && db != 0 {
+            return Err(Error::fixed("ERR SELECT is not allowed in cluster mode"));
+        }
+        let db = usize::try_from(db).ok().filter(|&db| db < self.engine.databases);
+        self.session.db = db.ok_or(Error::DB_INDEX_OUT_OF_RANGE)?;
+        self.session.client.db.store(self.session.db as u32, Relaxed);
+        self.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn quit(&mut self) -> Result<(), Error> {
+        self.reply.ok();
+        self.session.closing = true;
+        Ok(())
+    }
+
+    pub(super) fn reset(&mut self) -> Result<(), Error> {
+        let session = &mut *self.session;
+        let client = &session.client;
+        if client.has_flag(flag::MONITOR) {
+            self.server.monitors.remove(client.id);
+        }
+        for flag in [flag::MONITOR, flag::NO_EVICT, flag::NO_TOUCH, flag::READONLY] {
+            client.set_flag(flag, false);
+        }
+        client.names.lock().name.clear();
+        client.db.store(0, Relaxed);
+        client.resp.store(2, Relaxed);
+        session.db = 0;
+        session.protocol = Encoding::Resp2;
+        session.no_touch = false;
+        session.reply_mode = ReplyMode::On;
+        session.authenticated = self.settings.requirepass.is_none();
+        self.reply.set_encoding(Encoding::Resp2);
+        self.reply.status("RESET");
+        Ok(())
+    }
+}
+
+/// Whether two secrets are the same, in a time that does not tell where they differ.
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+}

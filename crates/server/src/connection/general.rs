@@ -1,0 +1,172 @@
+//! The general path: any request, whatever it needs and however long it has to wait for it.
+
+use super::batch::Plan;
+use super::{Connection, ReplyMode};
+use crate::commands::Call;
+use crate::shards::{ShardGuards, ShardState, lock_all};
+use moonshard_engine::admission::Gate;
+use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route};
+use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::slot::{shard_of_slot, slot};
+use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_protocol::Encoding;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The shards that a request runs on, ascending.
+enum Needs {
+    Nothing,
+    Shards(Vec<usize>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Runs one request and writes its reply.
+    pub(super) async fn run_general(&mut self, args: Args<'_>, plan: Plan, now_ms: u64) {
+        match self.session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off | ReplyMode::Skip => self.reply.set_encoding(Encoding::Off),
+            ReplyMode::SkipNext => {
+                self.session.reply_mode = ReplyMode::Skip;
+                self.reply.set_encoding(Encoding::Off);
+            }
+        }
+        let skipping = self.session.reply_mode == ReplyMode::Skip;
+        if let Err(error) = self.run_checked(args, plan, now_ms).await {
+            error.write(&mut self.reply);
+            self.note_error(&error);
+        }
+        if skipping && self.session.reply_mode == ReplyMode::Skip {
+            self.session.reply_mode = ReplyMode::On;
+        }
+        if self.session.reply_mode == ReplyMode::On {
+            self.reply.set_encoding(self.session.protocol);
+        }
+    }
+
+    async fn run_checked(&mut self, args: Args<'_>, plan: Plan, now_ms: u64) -> Result<(), Error> {
+        let entry = match plan.entry {
+            Some(entry) => entry,
+            None => CommandTable::get().resolve(args)?,
+        };
+        let flags = entry.command.meta.flags;
+        if !self.session.authenticated && !flags.contains(Flags::NO_AUTH) {
+            return Err(Error::NO_AUTH);
+        }
+        self.server.pause.wait(entry).await;
+        self.server.monitors.feed(&self.session, entry, args);
+        match entry.command.handler {
+            Handler::Shard(_) => self.run_on_shards(entry, args, now_ms).await,
+            Handler::Session(command) => self.as_call(entry, args, now_ms).run_session(command).await,
+            Handler::Server(command) => self.as_call(entry, args, now_ms).run_server(command).await,
+            Handler::Container => Err(Error::wrong_arity(&entry.full_name)),
+        }
+    }
+
+    fn as_call<'c>(&'c mut self, entry: &'static Entry, args: Args<'c>, now_ms: u64) -> Call<'c> {
+        Call {
+            server: &self.server,
+            session: &mut self.session,
+            settings: &self.settings,
+            engine: &self.engine,
+            reply: &mut self.reply,
+            entry,
+            args,
+            now_ms,
+        }
+    }
+
+    async fn run_on_shards(
+        &mut self,
+        entry: &'static Entry,
+        args: Args<'_>,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        let shards = match self.needs(entry, args)? {
+            Needs::Nothing => {
+                self.call_anywhere(entry, args, now_ms);
+                return Ok(());
+            }
+            Needs::Shards(shards) => shards,
+        };
+        let gate = if entry.command.meta.flags.contains(Flags::DENYOOM)
+            || entry.command.meta.route == Route::Script
+        {
+            self.server.make_room(&self.engine, now_ms).await
+        } else {
+            Gate::empty()
+        };
+        let server = self.server.clone();
+        let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY)?;
+        self.call_locked(&mut guards, gate, entry, args, now_ms);
+        for (_, guard) in &mut guards {
+            server.reap(&mut guard.shard);
+        }
+        Ok(())
+    }
+
+    fn call_locked(
+        &mut self,
+        guards: &mut ShardGuards<'_>,
+        gate: Gate,
+        entry: &'static Entry,
+        args: Args<'_>,
+        now_ms: u64,
+    ) {
+        let count = self.server.shards.len();
+        let mut shards: Vec<&mut Shard> = Vec::with_capacity(guards.len());
+        let mut rng = None;
+        for (_, guard) in guards.iter_mut() {
+            let ShardState { shard, rng: own, .. } = &mut **guard;
+            shards.push(shard);
+            rng.get_or_insert(own);
+        }
+        let Some(rng) = rng else { return };
+        let shards = match shards.len() {
+            1 => shards.pop().map_or(Shards::None, Shards::One),
+            _ => Shards::Many(shards, count),
+        };
+        let mut cx = Ctx {
+            keys: Keyspace::new(shards, self.session.db, now_ms, &self.engine)
+                .touching(!self.session.no_touch),
+            reply: &mut self.reply,
+            caller: Caller::Client,
+            gate,
+            settings: &self.engine,
+            rng,
+            scripts: None,
+        };
+        if let Err(error) = cx.call(entry, args) {
+            self.note_error(&error);
+        }
+    }
+
+    /// The shards that the request must lock.
+    ///
+    /// # Errors
+    /// `CROSSSLOT`, in cluster mode and for scripts.
+    fn needs(&self, entry: &Entry, args: Args<'_>) -> Result<Needs, Error> {
+        let count = self.server.shards.len();
+        let meta = &entry.command.meta;
+        let shards = match meta.route {
+            Route::Keys if !entry.command.has_keys() => return Ok(Needs::Nothing),
+            Route::Keys => {
+                let mut slots = Vec::new();
+                let found = meta.each_key(args, &mut |span| slots.push(slot(args.raw(span.index))));
+                if found.is_err() || slots.is_empty() {
+                    // The command itself says what is wrong with its arguments.
+                    return Ok(Needs::Shards((0..count).collect()));
+                }
+                if self.engine.cluster && slots.windows(2).any(|pair| pair[0] != pair[1]) {
+                    return Err(Error::CROSS_SLOT);
+                }
+                let mut shards: Vec<usize> =
+                    slots.into_iter().map(|slot| shard_of_slot(slot, count)).collect();
+                shards.sort_unstable();
+                shards.dedup();
+                shards
+            }
+            Route::All | Route::Script => (0..count).collect(),
+            Route::Cursor => vec![moonshard_engine::cursor::shard_of(args.raw(1), count).unwrap_or(0)],
+        };
+        Ok(Needs::Shards(shards))
+    }
+}

@@ -1,0 +1,258 @@
+//! A connection: reads requests, runs them in batches, writes the replies.
+//!
+//! There is one loop for every client, over TCP and Unix sockets alike. It parses what has arrived, runs it
+//! ([`run`]), and writes all replies with one call, before it waits for more. Reading goes on while replies wait to
+//! be sent, so that a client may send any number of requests before it reads.
+
+mod batch;
+mod general;
+mod run;
+mod session;
+
+pub use session::{ReplyMode, Session};
+
+use crate::clients::Client;
+use crate::config::Settings;
+use crate::server::{Server, engine_settings, unix_ms};
+use batch::{Batch, BatchMemory, REQUESTS_MAX};
+use moonshard_protocol::{Limits, Reply, RequestParser};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes by which a read buffer grows, at least.
+const READ_LEN: usize = 16 * 1024;
+/// A buffer that grew beyond this is given back once it is empty.
+const KEEP_LEN: usize = 64 * 1024;
+/// While this many bytes of replies wait to be sent, no further request is read.
+const UNSENT_PAUSE: usize = 64 << 20;
+
+/// What a wait ended with.
+enum Wake {
+    /// Bytes arrived.
+    Read,
+    /// The peer has gone, or the connection failed.
+    Closed,
+    /// Somebody wants something of this connection: see [`Client::has_news`].
+    News,
+    /// Everything is sent.
+    Flushed,
+}
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Requests,
+    Flush,
+}
+
+/// One client's connection over a stream.
+pub struct Connection<S> {
+    server: Arc<Server>,
+    stream: S,
+    session: Session,
+    /// The configuration as of `generation`, and the engine's part of it.
+    settings: Arc<Settings>,
+    engine: Arc<moonshard_engine::Settings>,
+    generation: u64,
+    input: Vec<u8>,
+    parser: RequestParser,
+    memory: BatchMemory,
+    reply: Reply,
+    /// Bytes of the reply buffer that were sent.
+    sent: usize,
+    waker: Option<Waker>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection over an accepted stream.
+    pub fn new(server: Arc<Server>, stream: S, client: Arc<Client>) -> Self {
+        let generation = server.config.generation();
+        let settings = server.config.load_full();
+        let engine = Arc::new(engine_settings(&settings, server.seed));
+        let session = Session::new(client, settings.requirepass.is_none());
+        let reply = Reply::new(session.protocol);
+        Self {
+            server,
+            stream,
+            session,
+            settings,
+            engine,
+            generation,
+            input: Vec::new(),
+            parser: RequestParser::new(),
+            memory: BatchMemory::default(),
+            reply,
+            sent: 0,
+            waker: None,
+        }
+    }
+
+    /// Serves the client until one side ends it.
+    pub async fn serve(mut self) {
+        loop {
+            let want = if self.session.closing { Want::Flush } else { Want::Requests };
+            match self.wait(want).await {
+                Wake::Read => self.process().await,
+                Wake::News if self.session.client.is_killed() => break,
+                Wake::News => self.session.client.take_pushes(self.reply.buffer_mut()),
+                Wake::Closed | Wake::Flushed => break,
+            }
+            if self.over_limits() {
+                break;
+            }
+            self.publish();
+        }
+    }
+
+    /// Runs every complete request of the read buffer.
+    async fn process(&mut self) {
+        loop {
+            let input = std::mem::take(&mut self.input);
+            let mut parser = std::mem::take(&mut self.parser);
+            let limits = Limits {
+                bulk_len_max: self.settings.proto_max_bulk_len,
+                unauthenticated: !self.session.authenticated,
+            };
+            // A client may authenticate itself by any request, and the next is then read with other limits.
+            let requests_max = if self.session.authenticated { REQUESTS_MAX } else { 1 };
+            let parsed = parser.parse(&input, requests_max, limits);
+            let found = parser.len();
+            if found > 0 {
+                let memory = std::mem::take(&mut self.memory);
+                let batch = Batch::new(memory, &parser, &input, self.server.shards.len(), &self.server.seed);
+                self.run_batch(&batch).await;
+                self.memory = batch.into_memory();
+            }
+            self.input = input;
+            let consumed = parser.consumed();
+            parser.consume();
+            self.parser = parser;
+            self.drop_input(consumed);
+            if self.session.closing {
+                return;
+            }
+            if let Err(error) = parsed {
+                self.reply.set_encoding(self.session.protocol);
+                self.reply.error(&error.reply());
+                self.session.closing = true;
+                return;
+            }
+            if found < requests_max {
+                return;
+            }
+        }
+    }
+
+    /// Drops the first `consumed` bytes of the read buffer.
+    fn drop_input(&mut self, consumed: usize) {
+        if consumed == self.input.len() {
+            self.input.clear();
+            if self.input.capacity() > KEEP_LEN {
+                self.input = Vec::new();
+            }
+        } else if consumed > 0 {
+            self.input.drain(..consumed);
+        }
+    }
+
+    /// Sends what waits to be sent and reads what has arrived; ends with the first thing to do.
+    async fn wait(&mut self, want: Want) -> Wake {
+        poll_fn(|cx| self.poll_wait(cx, want)).await
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>, want: Want) -> Poll<Wake> {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.session.client.register(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
+        if self.session.client.has_news() {
+            return Poll::Ready(Wake::News);
+        }
+        match self.poll_send(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Wake::Closed),
+            Poll::Ready(Ok(())) if want == Want::Flush => return Poll::Ready(Wake::Flushed),
+            Poll::Ready(Ok(())) => {}
+            Poll::Pending if want == Want::Flush || self.unsent() > UNSENT_PAUSE => return Poll::Pending,
+            Poll::Pending => {}
+        }
+        self.poll_receive(cx)
+    }
+
+    fn unsent(&self) -> usize {
+        self.reply.len() - self.sent
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        while self.unsent() > 0 {
+            let bytes = &self.reply.as_bytes()[self.sent..];
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+            if sent == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += sent;
+            self.server.stats.output_bytes.fetch_add(sent as u64, Relaxed);
+        }
+        let buffer = self.reply.buffer_mut();
+        buffer.clear();
+        self.sent = 0;
+        if buffer.capacity() > KEEP_LEN {
+            *buffer = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        // A large argument gets its room at once, in steps that its sender has to earn.
+        let missing = self.parser.missing(self.input.len()).min(self.input.len().max(READ_LEN));
+        self.input.reserve(missing.max(READ_LEN));
+        let mut buf = ReadBuf::uninit(self.input.spare_capacity_mut());
+        let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+        let read = buf.filled().len();
+        if outcome.is_err() || read == 0 {
+            return Poll::Ready(Wake::Closed);
+        }
+        // SAFETY: `read` bytes of the spare capacity were filled, as `ReadBuf` tracks.
+        unsafe { self.input.set_len(self.input.len() + read) };
+        self.server.stats.input_bytes.fetch_add(read as u64, Relaxed);
+        Poll::Ready(Wake::Read)
+    }
+
+    /// Whether the client has exceeded a limit on what the server keeps for it.
+    fn over_limits(&self) -> bool {
+        if self.input.len() > self.settings.client_query_buffer_limit {
+            self.server.stats.query_buffer_disconnections.fetch_add(1, Relaxed);
+            tracing::warn!(
+                client = self.session.client.addr,
+                "closing client that reached max query buffer length"
+            );
+            return true;
+        }
+        false
+    }
+
+    /// Shows the connection's state to others.
+    fn publish(&self) {
+        let client = &self.session.client;
+        client.query_buffer.store(self.input.len() as u64, Relaxed);
+        client.query_buffer_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
+        client.output_buffer.store(self.unsent() as u64, Relaxed);
+    }
+
+    /// Takes over a changed configuration.
+    fn refresh_settings(&mut self) {
+        let generation = self.server.config.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.settings = self.server.config.load_full();
+            self.engine = Arc::new(engine_settings(&self.settings, self.server.seed));
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        unix_ms()
+    }
+}

@@ -1,0 +1,158 @@
+//! Runs a batch. What can run at once, on the shard of its one key, does so here; everything else takes the general
+//! path.
+
+use super::batch::{Batch, Place};
+use super::{Connection, ReplyMode};
+use crate::shards::ShardState;
+use moonshard_engine::admission::Gate;
+use moonshard_engine::command::Entry;
+use moonshard_engine::keyspace::{Keyspace, Shards};
+use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_lock::Guard;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Fewest requests of a batch for which looking ahead pays.
+const PREFETCH_MIN: usize = 4;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Runs the requests of a batch in order.
+    pub(super) async fn run_batch(&mut self, batch: &Batch<'_>) {
+        self.refresh_settings();
+        let now_ms = self.now_ms();
+        self.session.client.last_interaction_ms.store(now_ms, Relaxed);
+        self.server.stats.commands.fetch_add(batch.len() as u64, Relaxed);
+        if batch.len() >= PREFETCH_MIN {
+            self.prefetch(batch);
+        }
+        let mut at = 0;
+        while at < batch.len() && !self.session.closing {
+            if self.is_plain() {
+                at = self.run_ready(batch, at, now_ms);
+                if at == batch.len() {
+                    break;
+                }
+            }
+            self.run_general(batch.args(at), batch.plan(at), now_ms).await;
+            at += 1;
+        }
+        if let Some(entry) = batch.plan(batch.len() - 1).entry {
+            self.session.client.note_command(entry.id);
+        }
+    }
+
+    /// Whether nothing stands between a request and its shard: no authentication, pause, monitor, or muted replies.
+    fn is_plain(&self) -> bool {
+        self.session.authenticated
+            && self.session.reply_mode == ReplyMode::On
+            && !self.server.is_watched()
+            && !self.server.is_over_memory()
+    }
+
+    /// Runs requests from `at` on until one cannot run at once; returns its position. Neighbours of one shard share
+    /// one hold of its lock.
+    fn run_ready(&mut self, batch: &Batch<'_>, mut at: usize, now_ms: u64) -> usize {
+        let server = self.server.clone();
+        let mut held: Option<(u32, Guard<'_, ShardState>)> = None;
+        while at < batch.len() {
+            let plan = batch.plan(at);
+            let Some(entry) = plan.entry else { break };
+            match plan.place {
+                Place::Shard { index, .. } => {
+                    let guard = match &mut held {
+                        Some((held, guard)) if *held == index => guard,
+                        other => {
+                            // Released before the next is asked for: nobody holds two here.
+                            *other = None;
+                            let Some(guard) = server.shards[index as usize].lock.try_lock_for_spin() else {
+                                break;
+                            };
+                            &mut other.insert((index, guard)).1
+                        }
+                    };
+                    self.call(guard, entry, batch.args(at), now_ms);
+                    if !guard.shard.garbage.is_empty() {
+                        server.reap(&mut guard.shard);
+                    }
+                }
+                Place::Anywhere => self.call_anywhere(entry, batch.args(at), now_ms),
+                Place::General => break,
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Runs a command on one shard.
+    #[inline]
+    fn call(&mut self, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
+        let ShardState { shard, rng } = state;
+        let mut cx = Ctx {
+            keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
+                .touching(!self.session.no_touch),
+            reply: &mut self.reply,
+            caller: Caller::Client,
+            gate: Gate::empty(),
+            settings: &self.engine,
+            rng,
+            scripts: None,
+        };
+        if let Err(error) = cx.call(entry, args) {
+            self.note_error(&error);
+        }
+    }
+
+    /// Runs a command that needs no shard.
+    pub(super) fn call_anywhere(&mut self, entry: &Entry, args: Args<'_>, now_ms: u64) {
+        let mut rng = moonshard_engine::Rng::new(now_ms);
+        let mut cx = Ctx {
+            keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine),
+            reply: &mut self.reply,
+            caller: Caller::Client,
+            gate: Gate::empty(),
+            settings: &self.engine,
+            rng: &mut rng,
+            scripts: None,
+        };
+        if let Err(error) = cx.call(entry, args) {
+            self.note_error(&error);
+        }
+    }
+
+    /// Counts an error reply.
+    #[cold]
+    pub(super) fn note_error(&mut self, error: &Error) {
+        self.server.count_error(error);
+    }
+
+    /// Brings the table lines and then the entries that the batch will need into the cache, all at once instead of
+    /// one after the other. A hint: a shard that is busy at the moment is passed over.
+    fn prefetch(&self, batch: &Batch<'_>) {
+        let db = self.session.db;
+        let mut guards: Vec<Option<Guard<'_, ShardState>>> = Vec::new();
+        guards.resize_with(self.server.shards.len(), || None);
+        let mut found = 0usize;
+        for plan in batch.plans() {
+            if let Place::Shard { index, hash, .. } = plan.place {
+                let index = index as usize;
+                if guards[index].is_none() {
+                    guards[index] = self.server.shards[index].lock.try_lock();
+                }
+                if let Some(guard) = &guards[index] {
+                    guard.shard.databases[db].prefetch_bucket(hash);
+                    found += 1;
+                }
+            }
+        }
+        if found < 2 {
+            return;
+        }
+        for plan in batch.plans() {
+            if let Place::Shard { index, hash, .. } = plan.place
+                && let Some(guard) = &guards[index as usize]
+            {
+                guard.shard.databases[db].prefetch_item(hash);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a connection is at the moment: its protocol, database, user and modes.
+
+use crate::clients::Client;
+use moonshard_protocol::Encoding;
+use std::sync::Arc;
+
+/// Which replies a client wants (`CLIENT REPLY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All.
+    On,
+    /// None.
+    Off,
+    /// Not the next command's.
+    SkipNext,
+    /// Not this command's.
+    Skip,
+}
+
+/// A connection's state, which only its own commands change.
+pub struct Session {
+    /// What others see of it.
+    pub client: Arc<Client>,
+    /// RESP2 or RESP3.
+    pub protocol: Encoding,
+    /// The selected database.
+    pub db: usize,
+    /// Whether it has authenticated, or need not.
+    pub authenticated: bool,
+    /// Which replies it wants.
+    pub reply_mode: ReplyMode,
+    /// Whether its reads leave keys' access time alone.
+    pub no_touch: bool,
+    /// Closed once all replies are written.
+    pub closing: bool,
+}
+
+impl Session {
+    /// A new connection's.
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        Self {
+            client,
+            protocol: Encoding::Resp2,
+            db: 0,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            closing: false,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What happens by itself: keys expire, idle clients are closed, memory is looked at.
+
+use crate::server::{Server, engine_settings, unix_ms};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Keys looked at in one slice of active expiry, under one hold of a shard's lock.
+const EXPIRE_SLICE: usize = 200;
+/// Slices of one shard in one round, while many of the keys were due.
+const EXPIRE_SLICES_MAX: usize = 25;
+
+/// Runs until the server ends.
+pub async fn run(server: Arc<Server>) {
+    let mut rounds = 0u64;
+    while !server.shutdown.is_requested() {
+        let hz = u64::from(server.config.load().hz.clamp(1, 500));
+        tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        server.check_memory();
+        if server.active_expire.load(Relaxed) {
+            expire_round(&server).await;
+        }
+        rounds += 1;
+        if rounds.is_multiple_of(hz) {
+            close_idle_clients(&server);
+        }
+    }
+}
+
+async fn expire_round(server: &Server) {
+    for cell in &server.shards {
+        for _ in 0..EXPIRE_SLICES_MAX {
+            let again = match cell.lock.try_lock() {
+                Some(mut guard) => {
+                    // EXPIRE-CYCLE
+                    server.reap(&mut guard.shard);
+                    false
+                }
+                None => false,
+            };
+            if !again {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Closes clients that were idle for longer than `timeout` allows.
+fn close_idle_clients(server: &Server) {
+    let timeout_ms = u64::from(server.config.load().timeout) * 1000;
+    if timeout_ms == 0 {
+        return;
+    }
+    let now_ms = unix_ms();
+    for client in server.clients.all() {
+        let exempt = crate::clients::flag::MONITOR | crate::clients::flag::BLOCKED;
+        if !client.has_flag(exempt)
+            && now_ms.saturating_sub(client.last_interaction_ms.load(Relaxed)) > timeout_ms
+        {
+            tracing::debug!(client = client.addr, "closing idle client");
+            client.kill();
+        }
+    }
+}
+
+/// The engine's settings as of now, for work that no connection asked for.
+pub fn current_engine_settings(server: &Server) -> moonshard_engine::Settings {
+    engine_settings(&server.config.load(), server.seed)
+}

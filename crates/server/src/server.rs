@@ -1,0 +1,179 @@
+//! The server: what all its connections share.
+
+use crate::clients::Clients;
+use crate::config::{Config, Settings};
+use crate::monitors::Monitors;
+use crate::pause::Pause;
+use crate::shards::{ShardCell, ShardState};
+use crate::shutdown::Shutdown;
+use crate::stats::Stats;
+use moonshard_engine::keyspace::{Garbage, Shard};
+use moonshard_engine::{Error, EvictionPolicy, Rng};
+use moonshard_lock::ShardLock;
+use moonshard_store::Seed;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What all connections share.
+pub struct Server {
+    /// The configuration.
+    pub config: Config,
+    /// The shards.
+    pub shards: Box<[ShardCell]>,
+    /// The clients.
+    pub clients: Clients,
+    /// Counters.
+    pub stats: Stats,
+    /// Forty hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// Unix time in milliseconds of the start.
+    pub started_ms: u64,
+    /// The seed of all hash tables.
+    pub seed: Seed,
+    /// What `CLIENT PAUSE` holds back.
+    pub pause: Pause,
+    /// Who watches every command.
+    pub monitors: Monitors,
+    /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expire: AtomicBool,
+    /// Told to end.
+    pub shutdown: Shutdown,
+    errors: Mutex<BTreeMap<Vec<u8>, u64>>,
+    pub(crate) over_memory: AtomicBool,
+    /// The shard that the next eviction begins with.
+    pub(crate) evict_from: AtomicUsize,
+    /// The thread that drops what is costly to drop.
+    reaper: crossbeam_channel::Sender<Garbage>,
+}
+
+/// Unix time in milliseconds.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Unix time in microseconds.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}
+
+/// The settings as the engine reads them.
+pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Settings {
+    use crate::config::MaxmemoryPolicy as Policy;
+    moonshard_engine::Settings {
+        seed,
+        databases: settings.databases as usize,
+        bulk_len_max: settings.proto_max_bulk_len,
+        hash: moonshard_store::HashLimits {
+            entries: settings.hash_max_listpack_entries,
+            value_len: settings.hash_max_listpack_value,
+        },
+        list: moonshard_store::ListLimits::from_setting(settings.list_max_listpack_size),
+        set: moonshard_store::SetLimits {
+            intset_entries: settings.set_max_intset_entries,
+            ..moonshard_store::SetLimits::DEFAULT
+        },
+        sorted_set: moonshard_store::SortedSetLimits {
+            entries_max: settings.zset_max_listpack_entries,
+            member_max: settings.zset_max_listpack_value,
+        },
+        eviction: match settings.maxmemory_policy {
+            Policy::NoEviction => EvictionPolicy::NoEviction,
+            Policy::AllkeysLru => EvictionPolicy::AllKeysLru,
+            Policy::AllkeysLfu => EvictionPolicy::AllKeysLfu,
+            Policy::AllkeysRandom => EvictionPolicy::AllKeysRandom,
+            Policy::VolatileLru => EvictionPolicy::VolatileLru,
+            Policy::VolatileLfu => EvictionPolicy::VolatileLfu,
+            Policy::VolatileRandom => EvictionPolicy::VolatileRandom,
+            Policy::VolatileTtl => EvictionPolicy::VolatileTtl,
+        },
+        eviction_samples: settings.maxmemory_samples as usize,
+        lfu_log_factor: settings.lfu_log_factor as u32,
+        lfu_decay_minutes: settings.lfu_decay_time as u32,
+        lazy_free: settings.lazyfree_lazy_server_del,
+        cluster: settings.cluster_enabled,
+    }
+}
+
+impl Server {
+    /// A server with empty shards. `random` decides the hash seeds, the run id and the random sources.
+    pub fn new(config: Config, mut random: Rng) -> Self {
+        let settings = config.load_full();
+        let shards = settings.shards.max(1) as usize;
+        let seed = Seed::new(random.next(), random.next());
+        let cells = (0..shards).map(|index| ShardCell {
+            lock: ShardLock::new(ShardState {
+                shard: Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled),
+                rng: Rng::new(random.next()),
+            }),
+        });
+        let shards = cells.collect();
+        let run_id =
+            (0..40).map(|_| char::from_digit((random.next() % 16) as u32, 16).unwrap_or('0')).collect();
+        Self {
+            config,
+            shards,
+            clients: Clients::default(),
+            stats: Stats::default(),
+            run_id,
+            started_ms: unix_ms(),
+            seed,
+            pause: Pause::default(),
+            monitors: Monitors::default(),
+            active_expire: AtomicBool::new(true),
+            shutdown: Shutdown::default(),
+            errors: Mutex::default(),
+            over_memory: AtomicBool::new(false),
+            evict_from: AtomicUsize::new(0),
+            reaper: reaper(),
+        }
+    }
+
+    /// Whether requests have to be looked at one by one: a monitor watches, or clients are paused.
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.monitors.any() || self.pause.is_set()
+    }
+
+    /// Whether memory was over its limit when last looked at. Where there is no limit it never is.
+    #[inline]
+    pub fn is_over_memory(&self) -> bool {
+        self.over_memory.load(Relaxed)
+    }
+
+    /// Counts an error reply by its code.
+    pub fn count_error(&self, error: &Error) {
+        self.stats.errors.fetch_add(1, Relaxed);
+        *self.errors.lock().entry(error.code().to_vec()).or_default() += 1;
+    }
+
+    /// Error replies by code, for INFO's errorstats.
+    pub fn error_counts(&self) -> BTreeMap<Vec<u8>, u64> {
+        self.errors.lock().clone()
+    }
+
+    /// Forgets the error replies.
+    pub fn reset_error_counts(&self) {
+        self.errors.lock().clear();
+    }
+
+    /// Hands what a shard has thrown away to the thread that drops it.
+    pub fn reap(&self, shard: &mut Shard) {
+        for garbage in shard.garbage.drain(..) {
+            // The thread lives as long as the server; without it the value is dropped here.
+            let _ = self.reaper.send(garbage);
+        }
+    }
+}
+
+/// Starts the thread that drops large values. It ends when the server does.
+fn reaper() -> crossbeam_channel::Sender<Garbage> {
+    let (sender, receiver) = crossbeam_channel::unbounded::<Garbage>();
+    let spawned =
+        std::thread::Builder::new().name("reaper".into()).spawn(move || receiver.iter().for_each(drop));
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread for lazy freeing: values are freed in place");
+    }
+    sender
+}

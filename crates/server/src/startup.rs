@@ -1,0 +1,105 @@
+//! From the command line to a running server, and to its end.
+
+use crate::config::{Config, Launch, Startup};
+use crate::listener::Listeners;
+use crate::runtime::IoThreads;
+use crate::server::Server;
+use crate::{cron, logging};
+use moonshard_engine::Rng;
+use std::ffi::OsString;
+use std::io::Read;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Fewest shards that a server chooses by itself, and how many a core has.
+const SHARDS_MIN: usize = 16;
+const SHARDS_A_CORE: usize = 4;
+
+/// Runs the server as the arguments, which do not hold the program's name, say.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Config::from_args(args) {
+        Ok(Startup::Print(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Startup::Serve(launch)) => match start(*launch) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error}");
+                eprintln!("moonshard: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
+    let config = launch.config;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let shards = (cores * SHARDS_A_CORE).next_power_of_two().max(SHARDS_MIN);
+    config.resolve_automatic(shards as u32, cores as u32);
+    let settings = config.load_full();
+    logging::start(&settings)?;
+    std::env::set_current_dir(&settings.dir.0)?;
+    raise_file_limit(u64::from(settings.maxclients));
+    let listeners = Listeners::bind(&settings)?;
+    let threads = Arc::new(IoThreads::start(settings.io_threads as usize)?);
+    let server = Arc::new(Server::new(config, Rng::new(random_seed()?)));
+    for address in listeners.addresses() {
+        tracing::info!(%address, shards = server.shards.len(), io_threads = threads.len(), "ready to accept connections");
+    }
+    listeners.accept(&server, &threads);
+    threads.spawn(cron::run(server.clone()));
+    let ended = server.clone();
+    threads.block_on(async move {
+        let _ = wait_for_end(&ended).await;
+    });
+    tracing::info!("bye");
+    if let Some(path) = &settings.unixsocket {
+        let _ = std::fs::remove_file(String::from_utf8_lossy(path).as_ref());
+    }
+    if let Ok(threads) = Arc::try_unwrap(threads) {
+        threads.stop();
+    }
+    Ok(())
+}
+
+/// Waits for SHUTDOWN, SIGTERM or SIGINT.
+async fn wait_for_end(server: &Server) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
+        _ = terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
+        _ = interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+    }
+    Ok(())
+}
+
+/// Sixty-four bits from the system's random source.
+fn random_seed() -> std::io::Result<u64> {
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// Raises the limit of open files so that `clients` fit, as far as the system allows.
+fn raise_file_limit(clients: u64) {
+    const RESERVED: u64 = 32;
+    let wanted = clients + RESERVED;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a local of the right type.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 || limit.rlim_cur >= wanted {
+        return;
+    }
+    limit.rlim_cur = wanted.min(limit.rlim_max);
+    // SAFETY: likewise.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 || limit.rlim_cur < wanted {
+        tracing::warn!(wanted, got = limit.rlim_cur, "fewer files can be open than maxclients needs");
+    }
+}
