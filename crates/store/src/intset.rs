@@ -162,6 +162,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+
         #[test]
         fn behaves_as_an_ordered_set(steps in prop::collection::vec((0..3, member()), 0..200)) {
             let (mut set, mut model) = (IntSet::new(), BTreeSet::new());

@@ -390,10 +390,10 @@ impl<'a> Iterator for Iter<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let at = self.rest;
-        self.rest = &at[coding::total_at(at)..];
+        let (element, rest) = coding::decode_first(self.rest);
+        self.rest = rest;
         self.remaining -= 1;
-        Some(coding::decode(at))
+        Some(element)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

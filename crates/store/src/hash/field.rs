@@ -175,6 +175,9 @@ mod tests {
             let name = vec![b'f'; field_len];
             let mut field = Field::new(&name, b"");
             for len in [0, 1, 3, 4, 8, 20, 254, 255, 256, 257, 100, 70_000, 40_000, 30_000, 300, 255, 2, 0] {
+                if cfg!(miri) && len > 300 {
+                    continue;
+                }
                 let value: Vec<u8> = (0..len).map(|at| at as u8).collect();
                 field.set_value(&value);
                 assert_eq!((field.field(), field.value()), (&name[..], &value[..]));

@@ -275,7 +275,7 @@ fn a_short_list_is_one_node_and_becomes_one_again() {
 #[test]
 fn a_long_queue_keeps_few_nodes() {
     let limits = ListLimits::default();
-    let (mut list, count) = (List::new(), if cfg!(miri) { 2_000 } else { 100_000 });
+    let (mut list, count) = (List::new(), if cfg!(miri) { 600 } else { 100_000 });
     for at in 0..count {
         list.push_front(format!("element:{at}").as_bytes(), limits);
     }

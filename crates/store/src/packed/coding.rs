@@ -120,8 +120,25 @@ fn le_u32(at: &[u8]) -> u32 {
 /// Bytes that the element at the start of `at` takes in all.
 #[inline]
 pub(super) fn total_at(at: &[u8]) -> usize {
-    let size = size_at(at);
-    size + back_len(size)
+    match at[0] {
+        0..=0x7f => 2,
+        // Short strings are most of what is walked over: head, text and the size at the end.
+        tag @ 0x80..=0xbf => 2 + (tag & 0x3f) as usize,
+        _ => {
+            let size = size_at(at);
+            size + back_len(size)
+        }
+    }
+}
+
+/// The element that `at` starts with, and what follows it.
+#[inline]
+pub(super) fn decode_first(at: &[u8]) -> (Element<'_>, &[u8]) {
+    if let tag @ 0x80..=0xbf = at[0] {
+        let (text, rest) = at[1..].split_at((tag & 0x3f) as usize);
+        return (Element::Bytes(text), &rest[1..]);
+    }
+    (decode(at), &at[total_at(at)..])
 }
 
 /// Bytes that the element just before the end of `before` takes in all.

@@ -160,7 +160,7 @@ fn check(packed: &Packed, model: &VecDeque<Vec<u8>>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
 
     #[test]
     fn behaves_as_a_deque(steps in prop::collection::vec(step(), 0..80)) {

@@ -80,6 +80,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "walks long sequences")]
 fn forms_change_exactly_at_the_limits() {
     let ints = |range: std::ops::Range<i32>| range.map(|at| at.to_string());
     let mut set = set_of(ints(0..512), LIMITS);
@@ -115,9 +116,10 @@ fn forms_change_exactly_at_the_limits() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "needs many rounds")]
 fn every_member_is_drawn_equally_often() {
     let mut random = random(7);
-    let rounds = if cfg!(miri) { 500 } else { 20_000 };
+    let rounds = 20_000;
     for set in each_form(20) {
         let mut single = BTreeMap::<Vec<u8>, usize>::new();
         let mut distinct = single.clone();
@@ -161,8 +163,9 @@ fn distinct_draws_are_distinct_and_as_many_as_asked() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "needs many members")]
 fn memory_is_counted_through_every_change() {
-    let count = if cfg!(miri) { 300 } else { 5_000 };
+    let count = 5_000;
     let mut set = set_of((0..count).map(|at| format!("member:{at}")), LIMITS);
     let full = set.memory_bytes();
     assert!((count * 20..count * 40).contains(&full), "{full}");
