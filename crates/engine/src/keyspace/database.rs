@@ -54,6 +54,18 @@ impl Database {
         self.table.memory_bytes()
     }
 
+    /// Brings the table's line for a hash into the cache. A hint.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.table.prefetch_bucket(hash);
+    }
+
+    /// Brings the entry that a hash seems to belong to into the cache, once its table line is there. A hint.
+    #[inline]
+    pub fn prefetch_item(&self, hash: u64) {
+        self.table.prefetch_item(hash);
+    }
+
     /// The table, to look at.
     pub const fn table(&self) -> &Table<Entry> {
         &self.table
