@@ -74,7 +74,7 @@ fn truth(node: &YamlOwned, path: &str) -> bool {
 
 fn list(node: &YamlOwned, path: &str) -> Vec<YamlOwned> {
     at(node, path).map_or_else(Vec::new, |found| {
-        found.as_sequence().unwrap_or_else(|| panic!("no list at {path}")).iter().cloned().collect()
+        found.as_sequence().unwrap_or_else(|| panic!("no list at {path}")).to_vec()
     })
 }
 
