@@ -4,4 +4,5 @@ pub mod bitlib;
 pub mod cjson;
 pub mod cmsgpack;
 mod lua_stack;
+pub mod luajit_check;
 pub mod structlib;

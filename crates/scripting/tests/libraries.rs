@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use mlua::{Lua, LuaOptions, StdLib};
-use moonshard_scripting::{bitlib, cjson, cmsgpack, structlib};
+use moonshard_scripting::{bitlib, cjson, cmsgpack, luajit_check, structlib};
 
 use oracle::Oracle;
 
@@ -60,6 +60,7 @@ fn lua_with_libraries() -> Lua {
     // SAFETY: `exec_raw` calls this protected, with free slots, and nothing here has a destructor.
     unsafe {
         lua.exec_raw::<()>((), |state| {
+            luajit_check::enable_jit(state);
             cjson::open_cjson(state);
             mlua::ffi::lua_setglobal(state, c"cjson".as_ptr());
             cmsgpack::open_cmsgpack(state);
