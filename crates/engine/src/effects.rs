@@ -28,6 +28,9 @@ bitflags! {
         const EVICTED = 1 << 7;
         /// A key that came into being.
         const NEW = 1 << 8;
+        /// A whole database: it was emptied ("flushdb") or changed places with another ("swapdb"). The event's key
+        /// is empty. Not for keyspace notifications.
+        const DATABASE = 1 << 9;
     }
 
     /// What listens to a shard's changes.

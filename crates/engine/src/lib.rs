@@ -9,6 +9,8 @@ mod args;
 pub mod command;
 mod commands;
 mod ctx;
+pub mod cursor;
+mod database_index;
 pub mod effects;
 mod error;
 pub mod glob;
@@ -23,6 +25,7 @@ pub use args::Args;
 pub use ctx::{
     Caller, CmdResult, Ctx, DONE, Flow, ScriptCall, ScriptCaller, ScriptKeys, ScriptRef, ScriptRunner,
 };
+pub use database_index::database_index;
 pub use error::Error;
 pub use rng::Rng;
 pub use settings::{EvictionPolicy, Settings};

@@ -18,9 +18,10 @@ mod prelude {
 
 mod connection;
 mod elements;
+mod generic;
 mod string;
 
 use crate::command::Command;
 
 /// Every command of the server.
-pub(crate) const GROUPS: &[&[&Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub(crate) const GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, string::COMMANDS];

@@ -4,6 +4,7 @@ mod access;
 mod database;
 mod kind;
 mod view;
+mod whole;
 
 pub use access::AccessClock;
 pub use database::{Database, Garbage};
@@ -94,11 +95,22 @@ impl Shard {
         counts.get(usize::from(slot) / self.shards).map_or(0, |&n| n as usize)
     }
 
+    /// The number of shards of which this is one.
+    pub const fn shards(&self) -> usize {
+        self.shards
+    }
+
     #[inline]
     pub(crate) fn count_slot(&mut self, key: &[u8], added: bool) {
-        if let Some(counts) = &mut self.slot_counts {
-            let at = usize::from(crate::slot::slot(key)) / self.shards;
-            counts[at] = if added { counts[at] + 1 } else { counts[at].saturating_sub(1) };
-        }
+        count_in_slot(&mut self.slot_counts, self.shards, key, added);
+    }
+}
+
+/// [`Shard::count_slot`], beside a borrowed entry of the shard.
+#[inline]
+fn count_in_slot(counts: &mut Option<Box<[u32]>>, shards: usize, key: &[u8], added: bool) {
+    if let Some(counts) = counts {
+        let at = usize::from(crate::slot::slot(key)) / shards;
+        counts[at] = if added { counts[at] + 1 } else { counts[at].saturating_sub(1) };
     }
 }

@@ -1,7 +1,7 @@
 //! What a command sees of the keyspace: the selected database, over the shards it has locked, at one moment.
 
-use super::{AccessClock, Garbage, Kind, Shard};
-use crate::effects::EventClass;
+use super::{AccessClock, Garbage, Kind, Shard, count_in_slot};
+use crate::effects::{EventClass, Listening};
 use crate::error::Error;
 use crate::rng::Rng;
 use crate::settings::Settings;
@@ -42,13 +42,13 @@ pub enum Expiry {
 /// A command's view of the keyspace. See the [module](self).
 #[derive(Debug)]
 pub struct Keyspace<'a> {
-    shards: Shards<'a>,
-    db: usize,
-    now_ms: u64,
+    pub(super) shards: Shards<'a>,
+    pub(super) db: usize,
+    pub(super) now_ms: u64,
     mode: ExpiryMode,
     touch: bool,
     clock: AccessClock,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
 }
 
 /// Values with more elements than this are dropped off the request path.
@@ -228,13 +228,24 @@ impl<'a> Keyspace<'a> {
         self.get(key).map(as_kind).transpose()
     }
 
-    /// Whether `key` exists, counting as a read but not as a use.
-    pub fn exists(&mut self, key: &[u8]) -> bool {
+    /// The entry of `key`, counting as a read but not as a use.
+    pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
         let db = self.db;
         let (shard, hash) = self.settle(key);
-        let found = shard.databases[db].table.get(hash, key).is_some();
-        *(if found { &mut shard.stats.hits } else { &mut shard.stats.misses }) += 1;
+        let Shard { databases, stats, .. } = shard;
+        let found = databases[db].table.get(hash, key);
+        *(if found.is_some() { &mut stats.hits } else { &mut stats.misses }) += 1;
         found
+    }
+
+    /// Whether `key` exists, counting as a read but not as a use.
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.look(key).is_some()
+    }
+
+    /// Whether a key that is due at this moment is deleted, rather than left to whom the commands come from.
+    pub fn deletes_due(&self) -> bool {
+        self.mode == ExpiryMode::DeleteWhenDue
     }
 
     fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
@@ -280,15 +291,16 @@ impl<'a> Keyspace<'a> {
     pub fn create_as<C: Kind + 'static>(&mut self, key: &[u8]) -> Result<&mut C, Error> {
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
-        if shard.databases[db].table.get(hash, key).is_none() {
-            let mut entry = Entry::new_collection(key, C::empty(), None);
-            entry.set_access(clock.fresh());
-            shard.databases[db].table.insert_unique(hash, entry);
-            shard.count_slot(key, true);
-        }
         let changes = shard.effects.changes;
-        let Some(entry) = shard.databases[db].table.get_mut(hash, key) else {
-            unreachable!("it was just made")
+        let Shard { databases, slot_counts, shards, .. } = shard;
+        let entry = match databases[db].table.find_or_reserve(hash, key) {
+            Slot::Occupied(entry) => entry,
+            Slot::Vacant(vacant) => {
+                let mut entry = Entry::new_collection(key, C::empty(), None);
+                entry.set_access(clock.fresh());
+                count_in_slot(slot_counts, *shards, key, true);
+                vacant.insert(entry)
+            }
         };
         if touch {
             touch_entry(entry, clock, changes);
@@ -308,6 +320,7 @@ impl<'a> Keyspace<'a> {
         let (db, clock) = (self.db, self.clock);
         let lazy = self.settings.lazy_free;
         let (shard, hash) = self.settle(key);
+        let changes = shard.effects.changes;
         let database = &mut shard.databases[db];
         match database.table.find_or_reserve(hash, key) {
             Slot::Occupied(entry) => {
@@ -317,7 +330,7 @@ impl<'a> Keyspace<'a> {
                     let old = entry.replace_value(Value::String(value.to_vec()));
                     discard(&mut shard.garbage, Garbage::Value(old), lazy);
                 }
-                entry.set_access(clock.fresh());
+                touch_entry(entry, clock, changes);
                 let before = entry.expiry_ms().is_some();
                 match expiry {
                     Expiry::Keep => {}
@@ -350,6 +363,17 @@ impl<'a> Keyspace<'a> {
         shard.databases[db].table.insert_unique(hash, entry);
         shard.databases[db].expiring += usize::from(expiry.is_some());
         shard.count_slot(key, true);
+    }
+
+    /// Puts `entry` into the selected database, in place of whatever its key held there.
+    pub fn insert(&mut self, entry: Entry) {
+        let db = self.db;
+        self.remove_value(entry.key());
+        let shard = self.shard(entry.key());
+        shard.count_slot(entry.key(), true);
+        let database = &mut shard.databases[db];
+        database.expiring += usize::from(entry.expiry_ms().is_some());
+        database.table.insert_unique(database.table.hash(entry.key()), entry);
     }
 
     fn remove_value(&mut self, key: &[u8]) -> bool {
@@ -391,6 +415,23 @@ impl<'a> Keyspace<'a> {
         entry.set_expiry(at);
         database.expiring = database.expiring + usize::from(at.is_some()) - usize::from(before);
         true
+    }
+
+    /// Tells that something went out of the collection at `key`; one that is drained goes as a whole, which is told as
+    /// well.
+    #[inline]
+    pub fn shrunk(&mut self, class: EventClass, event: &'static str, key: &[u8], drained: bool) {
+        self.changed(class, event, key);
+        if drained {
+            self.remove(key);
+            self.changed(EventClass::GENERIC, "del", key);
+        }
+    }
+
+    /// Whether anybody hears what [`Keyspace::replay_as`] says of `key`, for what would be copied in vain.
+    #[inline]
+    pub fn replays(&mut self, key: &[u8]) -> bool {
+        self.shard(key).effects.listening.contains(Listening::COMMANDS)
     }
 
     /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.

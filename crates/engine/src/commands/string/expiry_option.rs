@@ -23,6 +23,11 @@ impl ExpiryUnit {
         ];
         words.into_iter().find(|(word, _)| args.is(index, word)).map(|(_, unit)| unit)
     }
+
+    /// Whether it counts from 1970 rather than from now.
+    pub(super) const fn is_absolute(self) -> bool {
+        matches!(self, Self::UnixSeconds | Self::UnixMilliseconds)
+    }
 }
 
 /// An expiry option: its unit, and the index of its value's argument.

@@ -17,9 +17,16 @@ pub(super) const GET: Command = Command {
 .checked();
 
 fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    match cx.keys.read_str(args.raw(1))? {
+    reply_value(cx, args.raw(1))?;
+    DONE
+}
+
+/// Answers with the string at `key`, or the null.
+#[inline]
+pub(super) fn reply_value(cx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
+    match cx.keys.read_str(key)? {
         Some(value) => cx.reply.bulk(value),
         None => cx.reply.null(),
     }
-    DONE
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! SET, with all its options.
 
 use super::expiry_option::{ExpiryOption, ExpiryUnit};
+use super::get::reply_value;
 use crate::command::{KeyError, KeySpan, SpecSource};
 use crate::commands::prelude::*;
 
@@ -77,7 +78,7 @@ fn parse(args: Args<'_>) -> Result<Options, Error> {
         } else if args.is(at, "KEEPTTL") && options.expiry.is_none() {
             options.keep_ttl = true;
         } else if let Some(unit) = ExpiryUnit::of(args, at)
-            && options.expiry.is_none()
+            && options.expiry.is_none_or(|before| before.unit == unit)
             && !options.keep_ttl
             && at + 1 < args.len()
         {
@@ -106,10 +107,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None => None,
     };
     if options.get {
-        match cx.keys.read_str(key)? {
-            Some(old) => cx.reply.bulk(old),
-            None => cx.reply.null(),
-        }
+        reply_value(cx, key)?;
     }
     if options.if_absent || options.if_present {
         let there = cx.keys.peek(key).is_some();
@@ -120,20 +118,24 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             return DONE;
         }
     }
-    let expiry = match at {
-        Some(at) => Expiry::At(at),
-        None if options.keep_ttl => Expiry::Keep,
-        None => Expiry::Clear,
-    };
-    cx.keys.set_str(key, value, expiry);
-    cx.keys.changed(EventClass::STRING, "set", key);
-    if let Some(at) = at {
-        cx.keys.changed(EventClass::GENERIC, "expire", key);
-        let mut digits = itoa::Buffer::new();
-        cx.keys.replay_as(key, &[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+    match at {
+        Some(at) => store_expiring(cx, key, value, at),
+        None => {
+            cx.keys.set_str(key, value, if options.keep_ttl { Expiry::Keep } else { Expiry::Clear });
+            cx.keys.changed(EventClass::STRING, "set", key);
+        }
     }
     if !options.get {
         cx.reply.ok();
     }
     DONE
+}
+
+/// Makes `key` a string that expires at the Unix time `at` in milliseconds, and tells it.
+pub(super) fn store_expiring(cx: &mut Ctx<'_>, key: &[u8], value: &[u8], at: u64) {
+    cx.keys.set_str(key, value, Expiry::At(at));
+    cx.keys.changed(EventClass::STRING, "set", key);
+    cx.keys.changed(EventClass::GENERIC, "expire", key);
+    let mut digits = itoa::Buffer::new();
+    cx.keys.replay_as(key, &[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
 }
