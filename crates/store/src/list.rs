@@ -160,10 +160,12 @@ impl List {
 
     /// Becomes a single node again when a chain has shrunk well below one node's bound.
     fn settle(&mut self, limits: ListLimits) {
-        if let Repr::Many(chain) = &mut self.0 {
-            if let Some(packed) = chain.take_single(limits) {
-                self.0 = Repr::One(packed);
-            }
+        let single = match &mut self.0 {
+            Repr::Many(chain) => chain.take_single(limits),
+            Repr::One(_) => None,
+        };
+        if let Some(packed) = single {
+            self.0 = Repr::One(packed);
         }
     }
 
@@ -174,12 +176,10 @@ impl List {
 
     /// Adds an element, as it came out of another collection, at an end.
     pub fn push_element(&mut self, end: End, element: Element<'_>, limits: ListLimits) {
-        if let Repr::One(packed) = &mut self.0 {
-            if node::fits(packed, element, limits) {
-                return node::push(packed, end, element);
-            }
+        match &mut self.0 {
+            Repr::One(packed) if node::fits(packed, element, limits) => node::push(packed, end, element),
+            _ => self.chain().push(end, element, limits),
         }
-        self.chain().push(end, element, limits);
     }
 
     /// Adds an element before the first.
@@ -264,13 +264,13 @@ impl List {
         if index >= self.len() {
             return false;
         }
-        if let Repr::One(packed) = &mut self.0 {
-            if node::replace(packed, index, value, limits) {
-                return true;
+        match &mut self.0 {
+            Repr::One(packed) if node::replace(packed, index, value, limits) => {}
+            _ => {
+                self.chain().set(index, value, limits);
+                self.settle(limits);
             }
         }
-        self.chain().set(index, value, limits);
-        self.settle(limits);
         true
     }
 

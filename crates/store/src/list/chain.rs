@@ -112,16 +112,13 @@ impl Chain {
 
     pub(super) fn set(&mut self, index: usize, value: &[u8], limits: ListLimits) {
         let (at, offset) = self.locate(index);
-        if let Some(Node::Packed(packed)) = self.nodes.get_mut(at) {
-            if node::replace(packed, offset, value, limits) {
-                return;
-            }
-        }
-        if let Some(Node::Plain(bytes)) = self.nodes.get_mut(at) {
-            if node::is_plain(Element::Bytes(value), limits) {
+        match self.nodes.get_mut(at) {
+            Some(Node::Packed(packed)) if node::replace(packed, offset, value, limits) => return,
+            Some(Node::Plain(bytes)) if node::is_plain(Element::Bytes(value), limits) => {
                 *bytes = value.into();
                 return;
             }
+            _ => {}
         }
         self.remove_range(index, 1, limits);
         self.insert(index, Element::Bytes(value), limits);
