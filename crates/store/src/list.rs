@@ -264,13 +264,13 @@ impl List {
         if index >= self.len() {
             return false;
         }
-        match &mut self.0 {
-            Repr::One(packed) if node::replace(packed, index, value, limits) => {}
-            _ => {
-                self.chain().set(index, value, limits);
-                self.settle(limits);
-            }
+        if let Repr::One(packed) = &mut self.0
+            && node::replace(packed, index, value, limits)
+        {
+            return true;
         }
+        self.chain().set(index, value, limits);
+        self.settle(limits);
         true
     }
 

@@ -358,7 +358,7 @@ impl Packed {
 
     /// The elements taken as pairs, from either end. `len` must be even.
     pub fn pairs(&self) -> Pairs<'_> {
-        debug_assert!(self.len() % 2 == 0);
+        debug_assert!(self.len().is_multiple_of(2));
         Pairs(self.iter())
     }
 }

@@ -112,13 +112,16 @@ impl Chain {
 
     pub(super) fn set(&mut self, index: usize, value: &[u8], limits: ListLimits) {
         let (at, offset) = self.locate(index);
-        match self.nodes.get_mut(at) {
-            Some(Node::Packed(packed)) if node::replace(packed, offset, value, limits) => return,
+        let replaced = match self.nodes.get_mut(at) {
+            Some(Node::Packed(packed)) => node::replace(packed, offset, value, limits),
             Some(Node::Plain(bytes)) if node::is_plain(Element::Bytes(value), limits) => {
                 *bytes = value.into();
-                return;
+                true
             }
-            _ => {}
+            _ => false,
+        };
+        if replaced {
+            return;
         }
         self.remove_range(index, 1, limits);
         self.insert(index, Element::Bytes(value), limits);
@@ -168,13 +171,13 @@ impl Chain {
         let (mut at, offset) = self.locate(index);
         let mut rest = count;
         self.len -= count;
-        if offset > 0 {
-            if let Node::Packed(packed) = &mut self.nodes[at] {
-                let here = rest.min(packed.len() - offset);
-                packed.remove_range(offset, here);
-                rest -= here;
-                at += 1;
-            }
+        if offset > 0
+            && let Node::Packed(packed) = &mut self.nodes[at]
+        {
+            let here = rest.min(packed.len() - offset);
+            packed.remove_range(offset, here);
+            rest -= here;
+            at += 1;
         }
         let first = at;
         while let Some(node) = self.nodes.get(at).filter(|node| node.len() <= rest) {
