@@ -294,6 +294,20 @@ impl Reply {
         self.aggregate(tag::PUSH, n);
     }
 
+    /// The head of a list of `n` pairs whose order matters; [`Reply::pair`] goes before each. RESP2 shows an array of
+    /// twice as many elements.
+    pub fn pairs(&mut self, n: usize) {
+        self.array(if self.is_v3() { n } else { n * 2 });
+    }
+
+    /// The head of a pair: two elements must follow. RESP2 shows nothing.
+    #[inline]
+    pub fn pair(&mut self) {
+        if self.is_v3() {
+            self.array(2);
+        }
+    }
+
     fn aggregate(&mut self, kind: u8, n: usize) {
         let (kind, n) = if self.is_v3() { (kind, n) } else { as_array(kind, n) };
         match self.encoding {
@@ -442,6 +456,8 @@ mod tests {
             (|r| r.map(2), b"*4\r\n", b"%2\r\n"),
             (|r| r.set(2), b"*2\r\n", b"~2\r\n"),
             (|r| r.push(2), b"*2\r\n", b">2\r\n"),
+            (|r| r.pairs(3), b"*6\r\n", b"*3\r\n"),
+            (|r| r.pair(), b"", b"*2\r\n"),
             (|r| r.double(1.5), b"$3\r\n1.5\r\n", b",1.5\r\n"),
             (|r| r.bool(true), b":1\r\n", b"#t\r\n"),
             (|r| r.bool(false), b":0\r\n", b"#f\r\n"),

@@ -17,11 +17,17 @@ mod prelude {
 }
 
 mod connection;
+mod counted_keys;
 mod elements;
 mod generic;
+mod hash;
+mod list;
+mod sample_count;
+mod scan_elements;
 mod string;
 
 use crate::command::Command;
 
 /// Every command of the server.
-pub(crate) const GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, string::COMMANDS];
+pub(crate) const GROUPS: &[&[&Command]] =
+    &[connection::COMMANDS, generic::COMMANDS, hash::COMMANDS, list::COMMANDS, string::COMMANDS];

@@ -13,6 +13,7 @@ pub use view::{Expiry, ExpiryMode, Keyspace, Shards};
 
 use crate::command::CommandTable;
 use crate::effects::Effects;
+use crate::eviction::EvictionPool;
 use moonshard_store::Seed;
 
 /// What a shard counts of one command.
@@ -59,6 +60,10 @@ pub struct Shard {
     pub(crate) seed: Seed,
     /// Keys by slot over `shards`, only in cluster mode.
     pub(crate) slot_counts: Option<Box<[u32]>>,
+    /// The database in which active expiry goes on.
+    pub(crate) expire_db: usize,
+    /// The next keys to evict.
+    pub(crate) eviction: EvictionPool,
     shards: usize,
 }
 
@@ -74,6 +79,8 @@ impl Shard {
             stats: ShardStats { commands, ..ShardStats::default() },
             garbage: Vec::new(),
             seed,
+            expire_db: 0,
+            eviction: EvictionPool::default(),
             slot_counts: cluster.then(|| vec![0; slots].into_boxed_slice()),
             shards,
         }

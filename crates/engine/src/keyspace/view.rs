@@ -509,11 +509,17 @@ impl Shard {
         Some(entry)
     }
 
+    /// Deletes a key without telling it. Returns whether it was there.
+    pub(crate) fn discard(&mut self, db: usize, hash: u64, key: &[u8], lazy: bool) -> bool {
+        let Some(entry) = self.detach(db, hash, key) else { return false };
+        discard(&mut self.garbage, Garbage::Entry(entry), lazy);
+        true
+    }
+
     /// Deletes a key that is due, and tells it.
     #[cold]
     pub(crate) fn expire(&mut self, db: usize, hash: u64, key: &[u8], lazy: bool) {
-        if let Some(entry) = self.detach(db, hash, key) {
-            discard(&mut self.garbage, Garbage::Entry(entry), lazy);
+        if self.discard(db, hash, key, lazy) {
             self.stats.expired += 1;
             self.effects.replay_as(db, &[b"DEL", key]);
             self.effects.changed(EventClass::EXPIRED, "expired", db, key);
