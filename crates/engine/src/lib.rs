@@ -13,6 +13,8 @@ pub mod cursor;
 mod database_index;
 pub mod effects;
 mod error;
+pub mod eviction;
+pub mod expiry;
 pub mod glob;
 pub mod keyspace;
 mod rng;

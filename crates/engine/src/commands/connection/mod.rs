@@ -2,7 +2,8 @@
 
 mod echo;
 mod ping;
+mod select;
 
 use crate::command::Command;
 
-pub(super) const COMMANDS: &[&Command] = &[&echo::ECHO, &ping::PING];
+pub(super) const COMMANDS: &[&Command] = &[&echo::ECHO, &ping::PING, &select::SELECT];

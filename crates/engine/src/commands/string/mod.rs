@@ -9,6 +9,7 @@ mod getrange;
 mod getset;
 mod incr;
 mod incrbyfloat;
+mod lcs;
 mod len_limit;
 mod mget;
 mod mset;
@@ -32,6 +33,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::INCRBYFLOAT,
+    &lcs::LCS,
     &mget::MGET,
     &mset::MSET,
     &mset::MSETNX,
