@@ -251,6 +251,15 @@ impl NotYet {
     }
 }
 
+/// Whether the command (in lower case) is in the list of those that Moonshard does not have yet; says so if it is.
+pub fn is_not_yet(name: &str) -> bool {
+    let found = NotYet::load(&folder().join("NOT_YET")).names.iter().any(|listed| listed == name);
+    if found {
+        println!("SKIPPED: {name} is in NOT_YET");
+    }
+    found && !crate::server::under_test_is_redis()
+}
+
 /// What came of running a corpus.
 #[derive(Default)]
 pub struct Report {

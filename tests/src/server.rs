@@ -82,6 +82,41 @@ impl Server {
         Server::start(Kind::Redis, args)
     }
 
+    /// A cluster of so many nodes, which share the slots evenly.
+    ///
+    /// # Panics
+    /// When the cluster is not complete in time.
+    pub fn cluster(kind: Kind, nodes: usize, args: &[&str]) -> Vec<Server> {
+        let mut all = vec!["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
+        all.extend_from_slice(args);
+        let servers: Vec<Server> = (0..nodes).map(|_| Server::start(kind, &all)).collect();
+        for (i, server) in servers.iter().enumerate() {
+            let mut client = server.connect();
+            if !client.ask("CLUSTER INFO").text().contains("cluster_slots_assigned:16384") {
+                let (first, last) = (16_384 * i / nodes, 16_384 * (i + 1) / nodes - 1);
+                assert_eq!(client.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")).raw, b"+OK\r\n");
+            }
+            if i > 0 {
+                let meet = format!("CLUSTER MEET 127.0.0.1 {}", servers[0].port);
+                assert_eq!(client.ask(&meet).raw, b"+OK\r\n");
+            }
+        }
+        let deadline = Instant::now() + READY_WITHIN;
+        for server in &servers {
+            let mut client = server.connect();
+            let known = format!("cluster_known_nodes:{nodes}\r\n");
+            loop {
+                let info = client.ask("CLUSTER INFO").text();
+                if info.contains("cluster_state:ok") && info.contains(&known) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "the cluster is not complete:\n{info}");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        servers
+    }
+
     /// A new connection over TCP.
     pub fn connect(&self) -> Client {
         Client::tcp(self.port).unwrap_or_else(|e| panic!("cannot connect to port {}: {e}", self.port))
