@@ -21,13 +21,16 @@ mod counted_keys;
 mod elements;
 mod generic;
 mod hash;
+mod introspection;
 mod list;
 mod sample_count;
 mod scan_elements;
+mod scripting;
+mod set;
 mod string;
 
 use crate::command::Command;
 
 /// Every command of the server.
 pub(crate) const GROUPS: &[&[&Command]] =
-    &[connection::COMMANDS, generic::COMMANDS, hash::COMMANDS, list::COMMANDS, string::COMMANDS];
+    &[connection::COMMANDS, generic::COMMANDS, hash::COMMANDS, introspection::COMMANDS, list::COMMANDS, scripting::COMMANDS, set::COMMANDS, string::COMMANDS];

@@ -1,0 +1,40 @@
+//! SSCAN.
+
+use crate::commands::prelude::*;
+use crate::commands::scan_elements::{CollectionScan, empty_scan};
+use crate::cursor;
+use moonshard_store::{Scratch, Set};
+
+pub(super) const SSCAN: Command = Command {
+    handler: Handler::Shard(sscan),
+    meta: Meta {
+        keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
+        args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("cursor", ArgKind::Int), Arg::new("pattern", ArgKind::Pattern).token("MATCH").optional(), Arg::new("count", ArgKind::Int).token("COUNT").optional()],
+        group: "set", since: "2.8.0",
+        summary: "Incrementally iterate Set elements",
+        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+        tips: &["nondeterministic_output"],
+        ..Meta::new("sscan", Arity::AtLeast(3), Flags::READONLY, Acl::SET)
+    },
+}
+.checked();
+
+fn sscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let from = cursor::parse(args.raw(2))?;
+    let Some(set) = cx.keys.read_as::<Set>(args.raw(1))? else {
+        empty_scan(cx.reply);
+        return DONE;
+    };
+    let mut scan = CollectionScan::parse(args)?;
+    let mut text = Scratch::new();
+    let next = scan.run(from, |scan, cursor| {
+        set.scan(cursor, |member| {
+            let member = member.bytes(&mut text);
+            if scan.wants(member) {
+                scan.found(member);
+            }
+        })
+    });
+    scan.reply(next, cx.reply);
+    DONE
+}
