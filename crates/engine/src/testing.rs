@@ -63,8 +63,8 @@ impl Engine {
         };
         let count = self.shards.len();
         let keyless = entry.command.meta.route == Route::Keys && !entry.command.has_keys();
-        let shards =
-            if keyless { Shards::None } else { Shards::Many(self.shards.iter_mut().collect(), count) };
+        let mut all: Vec<_> = self.shards.iter_mut().collect();
+        let shards = if keyless { Shards::None } else { Shards::Many(&mut all, count) };
         let mut cx = Ctx {
             keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings),
             reply: &mut reply,

@@ -214,6 +214,14 @@ impl Reply {
         }
     }
 
+    /// An array of status lines, as HELP answers.
+    pub fn lines(&mut self, lines: &[&str]) {
+        self.array(lines.len());
+        for line in lines {
+            self.status(line);
+        }
+    }
+
     /// A status line of bytes that come from outside; CR and LF become spaces.
     pub fn status_bytes(&mut self, text: &[u8]) {
         match self.encoding {

@@ -238,10 +238,19 @@ impl RequestParser {
 
     #[inline]
     fn bulk_head(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
-        // "$N\r\n" with a one-digit length is most of the traffic.
-        if let Some(&[b'$', digit @ b'0'..=b'9', b'\r', b'\n']) = buffer.get(self.pos..self.pos + 4) {
-            self.pos += 4;
-            return Ok(Some(usize::from(digit - b'0')));
+        // Lengths of up to three digits are nearly all of the traffic.
+        if let Some(&[b'$', head @ b'1'..=b'9', ref digits @ ..]) = buffer.get(self.pos..) {
+            let mut len = usize::from(head - b'0');
+            for (at, &byte) in digits.iter().take(3).enumerate() {
+                match byte {
+                    b'0'..=b'9' => len = len * 10 + usize::from(byte - b'0'),
+                    b'\r' if at + 1 < digits.len() => {
+                        self.pos += at + 4;
+                        return Ok(Some(len));
+                    }
+                    _ => break,
+                }
+            }
         }
         let Some((line, next)) = line_at(buffer, self.pos) else {
             let too_long = buffer.len() - self.pos > INLINE_LEN_MAX;

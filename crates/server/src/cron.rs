@@ -28,13 +28,14 @@ pub async fn run(server: Arc<Server>) {
 }
 
 async fn expire_round(server: &Server) {
+    let lazy = server.config.load().lazyfree_lazy_expire;
     for cell in &server.shards {
         for _ in 0..EXPIRE_SLICES_MAX {
             let again = match cell.lock.try_lock() {
                 Some(mut guard) => {
-                    // EXPIRE-CYCLE
+                    let outcome = guard.shard.expire_cycle(unix_ms(), EXPIRE_SLICE, lazy);
                     server.reap(&mut guard.shard);
-                    false
+                    outcome.is_worthwhile()
                 }
                 None => false,
             };

@@ -49,7 +49,9 @@ impl Server {
         let Some(mut guard) = self.shards[shard].lock.try_lock_for_spin() else { return false };
         let mut evicted = 0;
         let state = &mut *guard;
-        // EVICT-ONE
+        while evicted < EVICT_BATCH && state.shard.evict_one(now_ms, settings, &mut state.rng).is_some() {
+            evicted += 1;
+        }
         self.reap(&mut state.shard);
         evicted > 0
     }

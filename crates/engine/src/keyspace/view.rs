@@ -16,7 +16,7 @@ pub enum Shards<'a> {
     /// The one that all its keys are in.
     One(&'a mut Shard),
     /// Several, in ascending order, out of so many. A key is found by its slot.
-    Many(Vec<&'a mut Shard>, usize),
+    Many(&'a mut [&'a mut Shard], usize),
 }
 
 /// What happens to a key that is due when a command looks at it.

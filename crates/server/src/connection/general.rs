@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(rng) = rng else { return };
         let shards = match shards.len() {
             1 => shards.pop().map_or(Shards::None, Shards::One),
-            _ => Shards::Many(shards, count),
+            _ => Shards::Many(&mut shards, count),
         };
         let mut cx = Ctx {
             keys: Keyspace::new(shards, self.session.db, now_ms, &self.engine)
