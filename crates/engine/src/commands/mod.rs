@@ -27,10 +27,20 @@ mod sample_count;
 mod scan_elements;
 mod scripting;
 mod set;
+mod sorted_set;
 mod string;
 
 use crate::command::Command;
 
 /// Every command of the server.
-pub(crate) const GROUPS: &[&[&Command]] =
-    &[connection::COMMANDS, generic::COMMANDS, hash::COMMANDS, introspection::COMMANDS, list::COMMANDS, scripting::COMMANDS, set::COMMANDS, string::COMMANDS];
+pub(crate) const GROUPS: &[&[&Command]] = &[
+    connection::COMMANDS,
+    generic::COMMANDS,
+    hash::COMMANDS,
+    introspection::COMMANDS,
+    list::COMMANDS,
+    scripting::COMMANDS,
+    set::COMMANDS,
+    sorted_set::COMMANDS,
+    string::COMMANDS,
+];
