@@ -27,6 +27,23 @@ pub enum ArgKind {
     Block(&'static [Arg]),
 }
 
+impl ArgKind {
+    /// The name that COMMAND DOCS gives.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "integer",
+            Self::Double => "double",
+            Self::Key(_) | Self::LooseKey => "key",
+            Self::Pattern => "pattern",
+            Self::UnixTime => "unix-time",
+            Self::Token => "pure-token",
+            Self::OneOf(_) => "oneof",
+            Self::Block(_) => "block",
+        }
+    }
+}
+
 /// An argument of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {

@@ -125,7 +125,7 @@ bitflags! {
 }
 
 impl Flags {
-    /// The names that COMMAND INFO gives, in its order.
+    /// The names that COMMAND INFO gives, in its order. It says nothing of `MAY_REPLICATE` and `PROTECTED`.
     pub const NAMES: &'static [(Self, &'static str)] = &[
         (Self::WRITE, "write"),
         (Self::READONLY, "readonly"),
@@ -141,9 +141,7 @@ impl Flags {
         (Self::ASKING, "asking"),
         (Self::FAST, "fast"),
         (Self::NO_AUTH, "no_auth"),
-        (Self::MAY_REPLICATE, "may_replicate"),
         (Self::NO_MANDATORY_KEYS, "no_mandatory_keys"),
-        (Self::PROTECTED, "protected"),
         (Self::NO_ASYNC_LOADING, "no_async_loading"),
         (Self::NO_MULTI, "no_multi"),
         (Self::MOVABLE_KEYS, "movablekeys"),
@@ -214,4 +212,19 @@ impl KeyFlags {
         (Self::INCOMPLETE, "incomplete"),
         (Self::VARIABLE_FLAGS, "variable_flags"),
     ];
+}
+
+impl ArgFlags {
+    /// The names that COMMAND DOCS gives, in its order.
+    pub const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::OPTIONAL, "optional"),
+        (Self::MULTIPLE, "multiple"),
+        (Self::MULTIPLE_TOKEN, "multiple_token"),
+    ];
+}
+
+impl DocFlags {
+    /// The names that COMMAND DOCS gives, in its order.
+    pub const NAMES: &'static [(Self, &'static str)] =
+        &[(Self::DEPRECATED, "deprecated"), (Self::SYSCMD, "syscmd")];
 }

@@ -1,9 +1,8 @@
 //! Where a command's keys are among its arguments.
 
-use super::flags::KeyFlags;
+use super::flags::{Flags, KeyFlags};
 use super::{Command, Meta};
 use crate::args::Args;
-use std::ops::ControlFlow;
 
 /// Where the search for keys begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +131,12 @@ impl KeySpec {
 }
 
 fn keyword(args: Args<'_>, word: &str, from: i16) -> Option<usize> {
+    // The last argument, and going backwards the first, cannot be the word: no key would follow.
     if from >= 0 {
-        (from as usize..args.len()).find(|&at| args.is(at, word))
+        (from as usize..args.len().saturating_sub(1)).find(|&at| args.is(at, word))
     } else {
         let start = args.len().checked_sub(from.unsigned_abs() as usize)?;
-        (1..=start).rev().find(|&at| args.is(at, word))
+        (2..=start).rev().find(|&at| args.is(at, word))
     }
 }
 
@@ -147,6 +147,19 @@ pub struct KeySpan {
     pub index: usize,
     /// What the command does with it.
     pub flags: KeyFlags,
+}
+
+/// Positions of a command's keys as clients learnt them before there were key specs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegacyRange {
+    /// Position of the first key; 0 when there is none.
+    pub first: i64,
+    /// Position of the last; from the end when negative.
+    pub last: i64,
+    /// Distance of a key from the one before.
+    pub step: i64,
+    /// Whether the range does not tell all keys.
+    pub movable: bool,
 }
 
 /// The arguments do not fit the key specs.
@@ -213,43 +226,61 @@ impl Meta {
         Ok(())
     }
 
-    /// COMMAND's old way to tell keys: first, last and step; zeros when specs cannot be said so.
-    pub fn legacy_range(&self) -> (i64, i64, i64) {
-        let [spec, ..] = self.keys else { return (0, 0, 0) };
-        match (spec.begin, spec.find) {
-            (Begin::Index(first), Find::Range { last, step, .. }) => {
-                let last = if last >= 0 { i64::from(first) + i64::from(last) } else { i64::from(last) };
-                (i64::from(first), last, i64::from(step))
-            }
-            _ => (0, 0, 0),
+    /// Whether the call says itself that it has no keys where the command wants some: a count of zero.
+    pub fn counts_no_keys(&self, args: Args<'_>) -> bool {
+        matches!(self.key_source, SpecSource::Specs)
+            && self
+                .keys
+                .iter()
+                .any(|spec| matches!(spec.find, Find::Keynum { .. }) && matches!(spec.bounds(args), Ok(None)))
+    }
+
+    /// COMMAND's old way to tell keys, as far as specs can be said so.
+    pub fn legacy_range(&self) -> LegacyRange {
+        let incomplete = |spec: &KeySpec| spec.flags.contains(KeyFlags::INCOMPLETE);
+        if let [spec @ KeySpec { begin: Begin::Index(first), find: Find::Range { last, step, .. }, .. }] =
+            self.keys
+        {
+            let last = if *last >= 0 { i64::from(*first) + i64::from(*last) } else { i64::from(*last) };
+            return LegacyRange {
+                first: i64::from(*first),
+                last,
+                step: i64::from(*step),
+                movable: incomplete(spec),
+            };
         }
+        let mut all = LegacyRange { first: 0, last: 0, step: 0, movable: false };
+        for spec in self.keys {
+            let (Begin::Index(first), Find::Range { last, step: 1, .. }) = (spec.begin, spec.find) else {
+                all.movable = true;
+                continue;
+            };
+            let first = i64::from(first);
+            // Only a spec that goes on where the one before ended can be part of the range.
+            if all.last != 0 && all.last != first - 1 {
+                all.movable = true;
+                continue;
+            }
+            let last = if last >= 0 { first + i64::from(last) } else { i64::from(last) };
+            all.movable |= incomplete(spec);
+            all.first = if all.first == 0 { first } else { all.first.min(first) };
+            // A last key counted from the end lies behind all that are counted from the begin.
+            all.last = if last < 0 || all.last < 0 { last.min(all.last) } else { last.max(all.last) };
+            all.step = 1;
+        }
+        all
+    }
+
+    /// The command's flags, and whether its keys have to be asked for.
+    pub fn reported_flags(&self) -> Flags {
+        if self.legacy_range().movable { self.flags.union(Flags::MOVABLE_KEYS) } else { self.flags }
     }
 }
 
 impl Command {
     /// Whether the command has keys at all.
-    pub const fn has_keys(&self) -> bool {
-        !self.meta.keys.is_empty() || matches!(self.meta.key_source, SpecSource::Function(_))
+    pub fn has_keys(&self) -> bool {
+        self.meta.keys.iter().any(|spec| !spec.flags.contains(KeyFlags::NOT_KEY))
+            || matches!(self.meta.key_source, SpecSource::Function(_))
     }
-}
-
-/// Collects what `each_key` finds; stops nothing.
-pub fn key_spans(meta: &Meta, args: Args<'_>) -> Result<Vec<KeySpan>, KeyError> {
-    let mut spans = Vec::new();
-    meta.each_key(args, &mut |span| spans.push(span))?;
-    Ok(spans)
-}
-
-/// The one slot that all keys of the call hash to, `Ok(None)` without keys.
-///
-/// # Errors
-/// `Break(())` as soon as two keys differ.
-pub fn common_slot(meta: &Meta, args: Args<'_>) -> Result<ControlFlow<(), Option<u16>>, KeyError> {
-    let mut slot = None;
-    let mut crossed = false;
-    meta.each_key(args, &mut |span| {
-        let of_key = crate::slot::slot(args.raw(span.index));
-        crossed |= *slot.get_or_insert(of_key) != of_key;
-    })?;
-    Ok(if crossed { ControlFlow::Break(()) } else { ControlFlow::Continue(slot) })
 }

@@ -11,7 +11,7 @@ mod table;
 
 pub use docs::{Arg, ArgKind, Change};
 pub use flags::{Acl, ArgFlags, DocFlags, Flags, KeyFlags};
-pub use keys::{Begin, Find, KeyError, KeySpan, KeySpec, SpecSource};
+pub use keys::{Begin, Find, KeyError, KeySpan, KeySpec, LegacyRange, SpecSource};
 pub use table::{CommandId, CommandTable, Entry};
 
 use crate::args::Args;
@@ -57,7 +57,8 @@ pub enum Handler {
     Session(SessionCommand),
     /// The server: about the whole of it.
     Server(ServerCommand),
-    /// Nobody: the first argument names one of [`Meta::subcommands`].
+    /// Nobody: the first argument must name one of [`Meta::subcommands`]. A command with another handler may have
+    /// subcommands too: it runs where no argument follows its name.
     Container,
 }
 
@@ -226,7 +227,7 @@ impl Command {
         let meta = &self.meta;
         assert!(!meta.name.is_empty() && !meta.summary.is_empty() && !meta.since.is_empty());
         assert!(!(meta.flags.contains(Flags::WRITE) && meta.flags.contains(Flags::READONLY)));
-        assert!(matches!(self.handler, Handler::Container) == !meta.subcommands.is_empty());
+        assert!(!matches!(self.handler, Handler::Container) || !meta.subcommands.is_empty());
         let names = meta.name.as_bytes();
         let mut at = 0;
         while at < names.len() {

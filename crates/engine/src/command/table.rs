@@ -123,7 +123,7 @@ impl CommandTable {
     #[inline]
     pub fn find(&self, args: Args<'_>) -> Option<&Entry> {
         let entry = self.command(args.get(0)?)?;
-        if matches!(entry.command.handler, Handler::Container) {
+        if !entry.subcommands.is_empty() {
             return match args.get(1) {
                 Some(name) => self.subcommand(entry, name),
                 None => Some(entry),
