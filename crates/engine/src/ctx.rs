@@ -2,7 +2,7 @@
 
 use crate::admission::{self, Gate};
 use crate::args::Args;
-use crate::command::{Entry, Flags, Handler};
+use crate::command::{Command, Entry, Flags, Handler};
 use crate::error::Error;
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
@@ -70,6 +70,32 @@ pub struct ScriptCall<'a> {
     pub argv: &'a [&'a [u8]],
     /// Whether the command itself forbids writes (`EVAL_RO`, `EVALSHA_RO`).
     pub read_only: bool,
+}
+
+impl<'a> ScriptCall<'a> {
+    /// Reads a call of `command`, one of the EVAL commands: what its first argument is and whether it may write is in
+    /// its declaration.
+    ///
+    /// # Errors
+    /// NOSCRIPT for what is no SHA1, and Redis' texts for a number of keys that is none, negative, or more than there
+    /// are arguments.
+    pub fn parse(command: &Command, args: Args<'a>) -> Result<Self, Error> {
+        const SHA_LEN: usize = 40;
+        let by_sha = command.meta.args.first().is_some_and(|first| first.name == "sha1");
+        let name = args.raw(1);
+        if by_sha && name.len() != SHA_LEN {
+            return Err(Error::NO_SCRIPT);
+        }
+        let number = args.int(2)?;
+        let Ok(number) = usize::try_from(number) else {
+            return Err(Error::fixed("ERR Number of keys can't be negative"));
+        };
+        let Some((keys, argv)) = args.from(3).split_at_checked(number) else {
+            return Err(Error::fixed("ERR Number of keys can't be greater than number of args"));
+        };
+        let script = if by_sha { ScriptRef::Sha(name) } else { ScriptRef::Text(name) };
+        Ok(Self { script, keys, argv, read_only: command.meta.flags.contains(Flags::READONLY) })
+    }
 }
 
 /// How a call names its script.

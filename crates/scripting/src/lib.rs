@@ -1,8 +1,32 @@
 //! A shard's Lua VM: sandbox, the redis.* API, libraries, conversions, kill.
+//!
+//! One [`Registry`] holds the server's scripts. [`plan`] says what a call needs locked. A shard's [`Vm`] runs scripts
+//! for the engine, and its [`Control`] is what other threads see and end them by. The [`Watchdog`] notices those
+//! that are slow.
 
 pub mod bitlib;
 pub mod cjson;
 pub mod cmsgpack;
+mod compile;
+mod control;
+mod flags;
+mod lua;
 mod lua_stack;
 pub mod luajit_check;
+mod plan;
+mod registry;
+mod settings;
+mod sha;
+mod signal;
 pub mod structlib;
+mod vm;
+mod watchdog;
+
+pub use control::{Control, Kill, kill_slow_scripts};
+pub use flags::{ScriptFlags, Shebang};
+pub use plan::{Plan, plan};
+pub use registry::{Registry, Script};
+pub use settings::ScriptSettings;
+pub use sha::Sha;
+pub use vm::{Vm, VmHost};
+pub use watchdog::Watchdog;

@@ -26,6 +26,7 @@ mod list;
 mod sample_count;
 mod scan_elements;
 mod scripting;
+mod server;
 mod set;
 mod sorted_set;
 mod string;
@@ -40,7 +41,7 @@ pub(crate) const GROUPS: &[&[&Command]] = &[
     introspection::COMMANDS,
     list::COMMANDS,
     scripting::COMMANDS,
-    set::COMMANDS,
+    server::COMMANDS, set::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
 ];

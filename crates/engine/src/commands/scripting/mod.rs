@@ -1,0 +1,27 @@
+//! Scripts.
+
+mod eval;
+mod eval_ro;
+mod evalsha;
+mod evalsha_ro;
+mod script;
+
+use crate::args::Args;
+use crate::command::Command;
+use crate::ctx::{CmdResult, Ctx, ScriptCall};
+use crate::error::Error;
+
+pub(super) const COMMANDS: &[&Command] =
+    &[&eval::EVAL, &eval_ro::EVAL_RO, &evalsha::EVALSHA, &evalsha_ro::EVALSHA_RO, &script::SCRIPT];
+
+/// Runs the script that one of the EVAL commands calls.
+fn run_script(cx: &mut Ctx<'_>, command: &Command, args: Args<'_>) -> CmdResult {
+    let call = ScriptCall::parse(command, args)?;
+    // What runs scripts is not there for a script's own commands.
+    let Some(runner) = cx.scripts.take() else {
+        return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+    };
+    let outcome = runner.run(cx, &call);
+    cx.scripts = Some(runner);
+    outcome
+}

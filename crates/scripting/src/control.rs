@@ -1,0 +1,271 @@
+//! What other threads see of the script that runs on a shard, and how they end it.
+
+use crate::sha::Sha;
+use crate::signal;
+use moonshard_engine::Error;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+
+/// What came of an attempt to end a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// It will end.
+    Killed,
+    /// No script runs.
+    NotBusy,
+    /// It has written.
+    Unkillable,
+}
+
+impl Kill {
+    /// What SCRIPT KILL answers.
+    ///
+    /// # Errors
+    /// NOTBUSY and UNKILLABLE, as Redis words them.
+    pub const fn into_result(self) -> Result<(), Error> {
+        match self {
+            Self::Killed => Ok(()),
+            Self::NotBusy => Err(Error::fixed("NOTBUSY No scripts in execution right now.")),
+            Self::Unkillable => Err(Error::fixed(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
+                 wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            )),
+        }
+    }
+}
+
+/// Set in [`Control::state`] while a script runs.
+const RUNNING: u64 = 1;
+/// Set once it may have written.
+const WROTE: u64 = 2;
+/// Set once it is to end.
+const KILLED: u64 = 4;
+/// The runs are counted above these flags.
+const RUN_SHIFT: u32 = 3;
+
+/// Wakes the watchdog when a script starts while it sleeps.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    pub(crate) asleep: AtomicBool,
+    pub(crate) thread: Thread,
+}
+
+/// One shard's script as other threads see it. Any thread may call anything here; only the shard's VM begins and
+/// ends a run.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// The number of the run and its flags, in one word, so that a kill and a first write exclude each other.
+    state: AtomicU64,
+    /// The kernel's number of the thread that runs the script.
+    thread: AtomicI32,
+    /// The run that the watchdog found to be slow: older than about a millisecond.
+    slow: AtomicU64,
+    /// The run that the watchdog found over the busy threshold.
+    busy: AtomicU64,
+    /// The first 64 bits of the running script's SHA1, which tell it apart.
+    sha_bits: AtomicU64,
+    bell: OnceLock<Arc<Bell>>,
+}
+
+impl Control {
+    /// The control of a shard on which nothing runs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn set_bell(&self, bell: Arc<Bell>) {
+        // A second watchdog over the same shard would be a mistake of the caller's; the first one keeps it.
+        let _ = self.bell.set(bell);
+    }
+
+    /// Begins a run on this thread. Returns its number.
+    #[inline]
+    pub(crate) fn begin(&self, sha: &Sha) -> u64 {
+        let run = (self.state.load(Ordering::Relaxed) >> RUN_SHIFT) + 1;
+        self.thread.store(signal::this_thread(), Ordering::Relaxed);
+        self.sha_bits.store(sha.bits(), Ordering::Relaxed);
+        // Ordered before the look at the bell, as the watchdog orders its look at the state after `asleep`.
+        self.state.swap((run << RUN_SHIFT) | RUNNING, Ordering::SeqCst);
+        if let Some(bell) = self.bell.get()
+            && bell.asleep.load(Ordering::SeqCst)
+        {
+            bell.thread.unpark();
+        }
+        run
+    }
+
+    /// Ends the run. Returns whether it was killed.
+    #[inline]
+    pub(crate) fn end(&self) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        self.state.store(state & !(RUNNING | WROTE | KILLED), Ordering::Release);
+        state & KILLED != 0
+    }
+
+    /// Notes that the script is about to write for the first time. False if it was killed before that.
+    #[inline]
+    pub(crate) fn begin_writing(&self) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        state & KILLED == 0
+            && self.state.compare_exchange(state, state | WROTE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes [`Control::begin_writing`] back: the write was refused.
+    #[cold]
+    pub(crate) fn did_not_write(&self) {
+        self.state.fetch_and(!WROTE, Ordering::AcqRel);
+    }
+
+    /// Whether the running script is to end.
+    #[inline]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & KILLED != 0
+    }
+
+    /// Whether the watchdog found this run to be slow.
+    pub(crate) fn is_slow(&self, run: u64) -> bool {
+        self.slow.load(Ordering::Acquire) == run
+    }
+
+    /// The number of the script that runs.
+    pub(crate) fn run(&self) -> Option<u64> {
+        let state = self.state.load(Ordering::SeqCst);
+        (state & RUNNING != 0).then_some(state >> RUN_SHIFT)
+    }
+
+    /// Tells the thread that runs the script that it is slow.
+    pub(crate) fn mark_slow(&self, run: u64) {
+        self.slow.store(run, Ordering::Release);
+        signal::send(self.thread.load(Ordering::Relaxed));
+    }
+
+    pub(crate) fn mark_busy(&self, run: u64) {
+        self.busy.store(run, Ordering::Release);
+    }
+
+    /// Whether a script runs.
+    pub fn is_running(&self) -> bool {
+        self.run().is_some()
+    }
+
+    /// Whether a script runs that is over a millisecond old.
+    pub fn has_slow_script(&self) -> bool {
+        self.run().is_some_and(|run| self.is_slow(run))
+    }
+
+    /// Whether a script has run for longer than the busy threshold, so that others are to be told BUSY.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.run().is_some_and(|run| self.busy.load(Ordering::Acquire) == run)
+    }
+
+    /// Whether the running script may have written.
+    pub fn has_written(&self) -> bool {
+        self.state.load(Ordering::Acquire) & (RUNNING | WROTE) == RUNNING | WROTE
+    }
+
+    /// The first 64 bits of the running script's SHA1.
+    pub fn running_sha_bits(&self) -> Option<u64> {
+        let run = self.run()?;
+        let bits = self.sha_bits.load(Ordering::Relaxed);
+        (self.run() == Some(run)).then_some(bits)
+    }
+
+    /// Scripts run so far.
+    pub fn scripts(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) >> RUN_SHIFT
+    }
+
+    /// Ends the running script if it has not written: neither `pcall` nor a coroutine saves it.
+    pub fn kill(&self) -> Kill {
+        self.kill_unless(WROTE)
+    }
+
+    /// Ends the running script whether it has written or not: for SHUTDOWN.
+    pub fn kill_even_if_written(&self) -> Kill {
+        self.kill_unless(0)
+    }
+
+    fn kill_unless(&self, forbidden: u64) -> Kill {
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            if state & RUNNING == 0 {
+                return Kill::NotBusy;
+            }
+            if state & forbidden != 0 {
+                return Kill::Unkillable;
+            }
+            let killed = state | KILLED;
+            match self.state.compare_exchange_weak(state, killed, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        signal::send(self.thread.load(Ordering::Relaxed));
+        Kill::Killed
+    }
+}
+
+/// SCRIPT KILL: ends the scripts that are over the busy threshold, or if there is none, those that are slow. A script
+/// that is neither is about to end by itself, and not what the operator means.
+pub fn kill_slow_scripts(controls: &[Arc<Control>]) -> Kill {
+    let killed = |which: fn(&Control) -> bool| {
+        controls.iter().filter(|control| which(control)).map(|control| control.kill()).reduce(|all, one| {
+            match (all, one) {
+                (Kill::Killed, _) | (_, Kill::Killed) => Kill::Killed,
+                (Kill::Unkillable, _) | (_, Kill::Unkillable) => Kill::Unkillable,
+                _ => Kill::NotBusy,
+            }
+        })
+    };
+    match killed(Control::is_busy) {
+        None | Some(Kill::NotBusy) => killed(Control::has_slow_script).unwrap_or(Kill::NotBusy),
+        Some(outcome) => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_and_a_kill_exclude_each_other() {
+        signal::install().unwrap();
+        let control = Control::new();
+        let sha = Sha::of(b"");
+        assert_eq!(control.kill(), Kill::NotBusy);
+        control.begin(&sha);
+        assert!(control.begin_writing());
+        assert!(control.has_written());
+        assert_eq!(control.kill(), Kill::Unkillable);
+        assert_eq!(control.kill_even_if_written(), Kill::Killed);
+        assert!(control.is_killed());
+        assert!(control.end());
+        control.begin(&sha);
+        assert!(!control.is_killed() && !control.has_written());
+        assert_eq!(control.running_sha_bits(), Some(sha.bits()));
+        assert_eq!(control.kill(), Kill::Killed);
+        assert!(!control.begin_writing());
+        assert!(control.end());
+        control.begin(&sha);
+        assert!(control.begin_writing());
+        control.did_not_write();
+        assert!(!control.has_written());
+        assert!(!control.end());
+        assert_eq!((control.scripts(), control.is_running()), (3, false));
+    }
+
+    #[test]
+    fn only_slow_scripts_are_meant() {
+        signal::install().unwrap();
+        let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
+        let sha = Sha::of(b"");
+        let first = controls[0].begin(&sha);
+        controls[1].begin(&sha);
+        assert_eq!(kill_slow_scripts(&controls), Kill::NotBusy);
+        controls[0].mark_slow(first);
+        assert_eq!(kill_slow_scripts(&controls), Kill::Killed);
+        assert!(controls[0].is_killed() && !controls[1].is_killed());
+    }
+}

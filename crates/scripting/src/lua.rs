@@ -1,0 +1,218 @@
+//! A Lua state of its own memory, and what is needed to compile a text in it.
+
+use crate::lua_stack::LuaStack;
+use mlua::ffi::{self, lua_State};
+use moonshard_engine::Error;
+use std::ffi::{c_int, c_void};
+use std::ptr::NonNull;
+
+/// What Lua asks for memory, with a limit before it.
+struct Memory {
+    /// LuaJIT's own allocator, which suits it best.
+    allocate: ffi::lua_Alloc,
+    allocator: *mut c_void,
+    used: usize,
+    /// Bytes; 0 for no limit.
+    limit: usize,
+}
+
+/// An owned Lua state.
+pub(crate) struct Lua {
+    state: NonNull<lua_State>,
+    memory: Box<Memory>,
+}
+
+impl std::fmt::Debug for Lua {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lua").field("bytes", &self.memory.used).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: a state may be used by any thread, one at a time, which `&mut` ensures.
+unsafe impl Send for Lua {}
+
+/// Counts what Lua takes and refuses what is over the limit. Giving memory back never fails.
+unsafe extern "C" fn allocate(
+    memory: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: `memory` is the box that the state's `Lua` owns, and nobody holds a reference to it while Lua runs.
+    let memory = unsafe { &mut *memory.cast::<Memory>() };
+    let old = if block.is_null() { 0 } else { old };
+    if new > old && memory.limit != 0 && memory.used.saturating_add(new - old) > memory.limit {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: a call passed on to the allocator that made `block`.
+    let result = unsafe { (memory.allocate)(memory.allocator, block, old, new) };
+    if new == 0 || !result.is_null() {
+        memory.used = (memory.used + new).saturating_sub(old);
+    }
+    result
+}
+
+impl Lua {
+    /// A state without any library.
+    pub(crate) fn new() -> Result<Self, Error> {
+        // SAFETY: no preconditions; null means that there is no memory.
+        let state = NonNull::new(unsafe { ffi::luaL_newstate() });
+        let Some(state) = state else { return Err(Error::fixed("ERR not enough memory for a Lua state")) };
+        let mut allocator = std::ptr::null_mut();
+        // SAFETY: the state is new and idle.
+        let allocate_own = unsafe { ffi::lua_getallocf(state.as_ptr(), &mut allocator) };
+        // SAFETY: as above. Lua counts in KiB and the bytes that are left over.
+        let used = unsafe {
+            let kib = ffi::lua_gc(state.as_ptr(), ffi::LUA_GCCOUNT, 0) as usize;
+            kib * 1024 + ffi::lua_gc(state.as_ptr(), ffi::LUA_GCCOUNTB, 0) as usize
+        };
+        let mut memory = Box::new(Memory { allocate: allocate_own, allocator, used, limit: 0 });
+        // SAFETY: the box does not move until `drop` has given the state its own allocator back.
+        unsafe { ffi::lua_setallocf(state.as_ptr(), allocate, (&raw mut *memory).cast()) };
+        Ok(Self { state, memory })
+    }
+
+    /// The state. What is called on it must not raise errors outside of a protected call.
+    #[inline]
+    pub(crate) fn state(&self) -> *mut lua_State {
+        self.state.as_ptr()
+    }
+
+    /// Bytes that the state has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory.used
+    }
+
+    /// Limits the bytes that the state may have; 0 for no limit. What it has already, it keeps.
+    #[inline]
+    pub(crate) fn set_limit(&mut self, bytes: usize) {
+        self.memory.limit = bytes;
+    }
+
+    /// Collects all garbage.
+    pub(crate) fn collect(&mut self) {
+        // SAFETY: no finalizer runs scripts' code, so nothing raises.
+        unsafe { ffi::lua_gc(self.state(), ffi::LUA_GCCOLLECT, 0) };
+    }
+
+    /// Calls a C function in protected mode with a pointer as its argument.
+    ///
+    /// # Errors
+    /// The text of the error it raised.
+    pub(crate) fn protect(
+        &mut self,
+        function: ffi::lua_CFunction,
+        argument: *mut c_void,
+    ) -> Result<(), Error> {
+        let state = self.state();
+        // SAFETY: lua_cpcall catches what the function raises, and leaves only an error value behind.
+        unsafe {
+            if ffi::lua_cpcall(state, function, argument) == ffi::LUA_OK {
+                return Ok(());
+            }
+            let text = top_text(state).to_vec();
+            ffi::lua_settop(state, 0);
+            Err(Error::bytes([b"ERR ".as_slice(), &text].concat()))
+        }
+    }
+
+    /// Compiles a text and leaves the function on the stack.
+    ///
+    /// # Errors
+    /// The compiler's text, in Redis' words.
+    pub(crate) fn compile(&mut self, body: &[u8]) -> Result<(), Error> {
+        let state = self.state();
+        // SAFETY: compiling is protected by Lua itself, and leaves a function or a text.
+        unsafe {
+            if load_text(state, body, c"@user_script") == ffi::LUA_OK {
+                return Ok(());
+            }
+            let mut line = b"ERR Error compiling script (new function): ".to_vec();
+            line.extend(top_text(state).iter().take_while(|&&byte| byte != 0));
+            ffi::lua_pop(state, 1);
+            Err(Error::bytes(line))
+        }
+    }
+}
+
+impl Drop for Lua {
+    fn drop(&mut self) {
+        // SAFETY: nothing runs in the state any more. It is given its own allocator back, which it knows how to end.
+        unsafe {
+            ffi::lua_sethook(self.state(), None, 0, 0);
+            ffi::lua_setallocf(self.state(), self.memory.allocate, self.memory.allocator);
+            ffi::lua_close(self.state());
+        }
+    }
+}
+
+/// Compiles a text, and only a text: bytecode could do anything. Leaves a function or a message on the stack.
+///
+/// # Safety
+/// `state` has two slots free; running out of memory for the message may raise an error.
+pub(crate) unsafe fn load_text(state: *mut lua_State, text: &[u8], name: &std::ffi::CStr) -> c_int {
+    // SAFETY: the caller's promise; Lua copies the text.
+    unsafe {
+        if text.first() == Some(&ffi::LUA_SIGNATURE[0]) {
+            // What a compiler says that knows no bytecode.
+            let shown = chunk_id(name.to_bytes());
+            ffi::lua_pushlstring_(state, shown.as_ptr().cast(), shown.len());
+            ffi::lua_pushliteral(state, c":1: unexpected symbol near 'char(27)'");
+            ffi::lua_concat(state, 2);
+            return ffi::LUA_ERRSYNTAX;
+        }
+        ffi::luaL_loadbuffer(state, text.as_ptr().cast(), text.len(), name.as_ptr())
+    }
+}
+
+/// How Lua shows the name of a chunk: `=name` and `@name` as the name, anything else as the first line of a text.
+fn chunk_id(name: &[u8]) -> ShownName {
+    const LEN_MAX: usize = 60;
+    let mut shown = ShownName { bytes: [0; 80], len: 0 };
+    if let [b'=' | b'@', rest @ ..] = name {
+        shown.push(&rest[..rest.len().min(LEN_MAX - 1)]);
+        return shown;
+    }
+    let line = name.iter().position(|&byte| matches!(byte, b'\n' | b'\r' | 0)).unwrap_or(name.len());
+    // 60 bytes with the quotes, the brackets, the dots and the end.
+    let room = LEN_MAX - br#"[string "..."]"#.len() - 1;
+    shown.push(br#"[string ""#);
+    if line < name.len() || line > room {
+        shown.push(&name[..line.min(room)]);
+        shown.push(b"...");
+    } else {
+        shown.push(name);
+    }
+    shown.push(br#""]"#);
+    shown
+}
+
+/// A short text without a destructor.
+struct ShownName {
+    bytes: [u8; 80],
+    len: usize,
+}
+
+impl ShownName {
+    fn push(&mut self, text: &[u8]) {
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
+        self.len += text.len();
+    }
+}
+
+impl std::ops::Deref for ShownName {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The string on top of the stack, empty if there is none.
+///
+/// # Safety
+/// The result lives as long as the string is on the stack.
+pub(crate) unsafe fn top_text<'a>(state: *mut lua_State) -> &'a [u8] {
+    // SAFETY: only a string is read, so nothing is converted or allocated.
+    unsafe { if ffi::lua_type(state, -1) == ffi::LUA_TSTRING { LuaStack::new(state).bytes(-1) } else { b"" } }
+}

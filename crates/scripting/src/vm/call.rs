@@ -1,0 +1,173 @@
+//! `redis.call` and `redis.pcall`: from Lua's stack to a command and back.
+//!
+//! A call has two phases. First the command runs, its reply going into the tape, and nothing raises. Then, with
+//! nothing alive that has a destructor, the tape becomes Lua values, which may raise for want of memory.
+
+use super::bridge::Bridge;
+use super::{errors, to_lua};
+use mlua::ffi::{self, lua_State};
+use moonshard_engine::command::{CommandTable, Entry, Flags};
+use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_protocol::number::format_double;
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Bytes of a number as text, at most.
+const NUMBER_LEN_MAX: usize = 32;
+
+/// What a call came to before anything was pushed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The reply is in the tape.
+    Reply,
+    /// No script runs.
+    Outside,
+    /// There is no argument.
+    Empty,
+    /// An argument is neither a string nor a number.
+    WrongType,
+    /// The script was killed.
+    Killed,
+}
+
+pub(super) unsafe extern "C-unwind" fn call(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls it with the bridge as its upvalue.
+    unsafe { run(state, true) }
+}
+
+pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe { run(state, false) }
+}
+
+#[inline]
+unsafe fn run(state: *mut lua_State, raise: bool) -> c_int {
+    // SAFETY: nothing in this frame has a destructor; what runs the command has ended when something may raise.
+    unsafe {
+        let bridge = Bridge::of(state);
+        let outcome = bridge.command(state);
+        ffi::lua_settop(state, 0);
+        let failed = match outcome {
+            Outcome::Reply => match bridge.cx() {
+                Some(cx) => to_lua::push(state, cx.reply.as_bytes()),
+                None => false,
+            },
+            Outcome::Empty => {
+                errors::push(state, b"ERR Please specify at least one argument for this redis lib call");
+                true
+            }
+            Outcome::WrongType => {
+                errors::push(state, b"ERR Lua redis lib command arguments must be strings or integers");
+                true
+            }
+            Outcome::Outside => {
+                errors::raise(state, "ERR redis.call/pcall can only be called inside a script invocation")
+            }
+            Outcome::Killed => errors::raise(state, "ERR Script killed by user with SCRIPT KILL..."),
+        };
+        if failed && raise {
+            ffi::lua_error(state);
+        }
+        1
+    }
+}
+
+impl Bridge {
+    /// Runs the command whose arguments are on the stack.
+    #[inline]
+    unsafe fn command(&mut self, state: *mut lua_State) -> Outcome {
+        // SAFETY: `state` is the running script's, so the context is there and nobody else uses it now.
+        let Some(cx) = (unsafe { self.cx() }) else { return Outcome::Outside };
+        // SAFETY: the strings stay on the stack until `run` drops them, after the command.
+        let outcome = unsafe { self.borrow_args(state) };
+        if outcome == Outcome::Reply {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(cx)));
+            self.args.clear();
+            return outcome.unwrap_or_else(|_| {
+                cx.reply.buffer_mut().clear();
+                cx.reply.error(b"ERR internal error");
+                Outcome::Reply
+            });
+        }
+        self.args.clear();
+        outcome
+    }
+
+    /// Borrows the arguments from Lua's stack. Strings are taken where they are, numbers are printed here: Lua would
+    /// lose digits.
+    pub(super) unsafe fn borrow_args(&mut self, state: *mut lua_State) -> Outcome {
+        // SAFETY: `index` is on the stack; strings are not converted, so nothing is allocated in Lua.
+        unsafe {
+            let count = ffi::lua_gettop(state);
+            if count == 0 {
+                return Outcome::Empty;
+            }
+            self.digits.clear();
+            // It must not move once numbers are borrowed from it.
+            self.digits.reserve(count as usize * NUMBER_LEN_MAX);
+            for index in 1..=count {
+                match ffi::lua_type(state, index) {
+                    ffi::LUA_TSTRING => {
+                        let mut len = 0;
+                        let start = ffi::lua_tolstring(state, index, &mut len);
+                        self.args.push(std::slice::from_raw_parts(start.cast(), len));
+                    }
+                    ffi::LUA_TNUMBER => {
+                        let from = self.digits.len();
+                        print_number(ffi::lua_tonumber(state, index), &mut self.digits);
+                        let start = self.digits.as_ptr().add(from);
+                        self.args.push(std::slice::from_raw_parts(start, self.digits.len() - from));
+                    }
+                    _ => return Outcome::WrongType,
+                }
+            }
+            Outcome::Reply
+        }
+    }
+
+    #[inline]
+    fn execute(&mut self, cx: &mut Ctx<'_>) -> Outcome {
+        cx.reply.buffer_mut().clear();
+        let args = Args::new(&self.args);
+        let table = CommandTable::get();
+        let Some(entry) = table.find(args) else {
+            cx.reply.error(b"ERR Unknown Redis command called from script");
+            return Outcome::Reply;
+        };
+        if !entry.command.meta.arity.accepts(args.len()) {
+            cx.reply.error(b"ERR Wrong number of args calling Redis command from script");
+            return Outcome::Reply;
+        }
+        if entry.command.meta.flags.contains(Flags::WRITE) {
+            return self.write(cx, entry, args);
+        }
+        let _: Result<(), Error> = cx.call(entry, args);
+        Outcome::Reply
+    }
+
+    /// Runs a command that may write. The first one excludes a kill, or is excluded by it.
+    #[inline]
+    fn write(&self, cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Outcome {
+        let wrote_before = has_written(cx);
+        if !wrote_before && !self.control.begin_writing() {
+            return Outcome::Killed;
+        }
+        let _: Result<(), Error> = cx.call(entry, args);
+        if !wrote_before && !has_written(cx) {
+            self.control.did_not_write();
+        }
+        Outcome::Reply
+    }
+}
+
+fn has_written(cx: &Ctx<'_>) -> bool {
+    matches!(&cx.caller, Caller::Script(script) if script.wrote)
+}
+
+/// A number as C's `%.17g` prints it.
+fn print_number(number: f64, out: &mut Vec<u8>) {
+    if number.is_nan() && number.is_sign_negative() {
+        out.push(b'-');
+    }
+    format_double(number, out);
+}

@@ -1,0 +1,332 @@
+//! A shard's Lua VM, which runs its scripts.
+
+mod api;
+mod bridge;
+mod call;
+mod errors;
+mod interrupt;
+mod random;
+mod sandbox;
+mod to_lua;
+mod to_reply;
+
+pub(crate) use interrupt::Interruptible;
+
+use crate::control::Control;
+use crate::flags::{ScriptFlags, Shebang};
+use crate::lua::Lua;
+use crate::plan::{self, Plan};
+use crate::registry::{Registry, Script};
+use crate::settings::ScriptSettings;
+use crate::sha::Sha;
+use crate::signal;
+use bridge::Bridge;
+use mlua::ffi;
+use moonshard_engine::admission::Gate;
+use moonshard_engine::{
+    Caller, CmdResult, Ctx, DONE, Error, ScriptCall, ScriptCaller, ScriptRef, ScriptRunner,
+};
+use moonshard_protocol::{Encoding, Reply};
+use sandbox::Sandbox;
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Heap over which a VM collects its garbage after a script instead of waiting for the next ones.
+const COLLECT_BYTES: usize = 8 << 20;
+/// Memory for the replies of commands that a VM keeps between scripts.
+const TAPE_BYTES_KEPT: usize = 256 << 10;
+
+/// What a VM needs of the server around it.
+#[derive(Clone)]
+pub struct VmHost {
+    /// Called once by a script that is slow, on its thread: moves the thread's other work elsewhere.
+    pub shed: Arc<dyn Fn() + Send + Sync>,
+    /// Whether scripts may be compiled to machine code.
+    pub jit: bool,
+    /// The settings.
+    pub settings: Arc<ScriptSettings>,
+}
+
+impl std::fmt::Debug for VmHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VmHost")
+            .field("jit", &self.jit)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A script that a VM has compiled.
+#[derive(Clone, Copy, Debug)]
+struct Compiled {
+    /// Where its function is in Lua's registry.
+    function: c_int,
+    flags: ScriptFlags,
+    sha: Sha,
+}
+
+/// A hasher for digests, which are hashes already.
+#[derive(Default)]
+struct ShaHasher(u64);
+
+impl Hasher for ShaHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks_exact(8) {
+            let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+}
+
+/// A Lua state made ready for scripts, and what was compiled in it.
+#[derive(Debug)]
+struct Ready {
+    // Before the bridge, which its functions point to.
+    lua: Lua,
+    sandbox: Sandbox,
+    compiled: HashMap<Sha, Compiled, BuildHasherDefault<ShaHasher>>,
+    bridge: Box<Bridge>,
+    /// Heap after garbage was last collected at once.
+    collected_bytes: usize,
+}
+
+/// A shard's Lua VM. It is behind the shard's lock, and its Lua state is made on the first script.
+#[derive(Debug)]
+pub struct Vm {
+    index: usize,
+    registry: Arc<Registry>,
+    control: Arc<Control>,
+    host: VmHost,
+    generation: u64,
+    plan: Option<Plan>,
+    ready: Option<Box<Ready>>,
+}
+
+impl Vm {
+    /// The VM of shard `index`. Cheap: no Lua state is made yet.
+    pub fn new(index: usize, registry: Arc<Registry>, control: Arc<Control>, host: VmHost) -> Self {
+        let generation = registry.generation();
+        Self { index, registry, control, host, generation, plan: None, ready: None }
+    }
+
+    /// The shard it belongs to.
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Says what was locked for the next script, as [`plan()`](crate::plan()) told: the same call must follow.
+    /// Without it the script's keys and flags say what it may touch, and the caller has locked just that.
+    #[inline]
+    pub fn expect(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+    }
+
+    /// Bytes of the Lua heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.ready.as_ref().map_or(0, |ready| ready.lua.bytes())
+    }
+
+    /// Compiled scripts.
+    pub fn compiled(&self) -> usize {
+        self.ready.as_ref().map_or(0, |ready| ready.compiled.len())
+    }
+
+    /// Frees the Lua state with all that was compiled in it; the next script makes a new one.
+    pub fn reset(&mut self) {
+        self.ready = None;
+    }
+
+    /// The state, made if it is not there, without what was compiled before the last flush.
+    fn ready(&mut self) -> Result<&mut Ready, Error> {
+        let generation = self.registry.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.reset();
+        }
+        match &mut self.ready {
+            Some(ready) => Ok(ready),
+            none => {
+                signal::install()
+                    .map_err(|error| Error::text(format!("ERR no signal for scripts: {error}")))?;
+                Ok(none.insert(Box::new(Ready::new(&self.control, &self.host)?)))
+            }
+        }
+    }
+
+    /// The script of a call, compiled.
+    #[inline]
+    fn find(&mut self, script: ScriptRef<'_>) -> Result<Compiled, Error> {
+        let registry = Arc::clone(&self.registry);
+        let ready = self.ready()?;
+        let (sha, text) = match script {
+            ScriptRef::Sha(sha) => (Sha::from_client(sha).ok_or(Error::NO_SCRIPT)?, None),
+            ScriptRef::Text(text) => (Sha::of(text), Some(text)),
+        };
+        if let Some(compiled) = ready.compiled.get(&sha) {
+            return Ok(*compiled);
+        }
+        ready.compile_known(&registry, sha, text)
+    }
+
+    /// The rules for a script as a whole, in Redis' order.
+    fn admit(
+        &mut self,
+        cx: &Ctx<'_>,
+        script: &Compiled,
+        call: &ScriptCall<'_>,
+    ) -> Result<ScriptCaller, Error> {
+        let flags = script.flags.or_default(self.host.settings.default_flags());
+        let declared = flags.contains(ScriptFlags::DECLARED);
+        let out_of_memory = cx.gate.contains(Gate::OUT_OF_MEMORY);
+        if declared {
+            if flags.contains(ScriptFlags::NO_CLUSTER) && cx.settings.cluster {
+                return Err(Error::fixed("ERR Can not run script on cluster, 'no-cluster' flag is set."));
+            }
+            if call.read_only && !flags.contains(ScriptFlags::NO_WRITES) {
+                return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+            }
+            if out_of_memory && !flags.intersects(ScriptFlags::ALLOW_OOM | ScriptFlags::NO_WRITES) {
+                return Err(Error::fixed(
+                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+                ));
+            }
+        }
+        let plan = match self.plan.take() {
+            Some(plan) => plan,
+            None => plan::of_flags(flags, call.keys)?,
+        };
+        Ok(ScriptCaller {
+            keys: plan.into_keys(),
+            read_only: call.read_only || flags.contains(ScriptFlags::NO_WRITES),
+            allow_oom: flags.contains(ScriptFlags::ALLOW_OOM),
+            out_of_memory,
+            wrote: false,
+        })
+    }
+}
+
+impl ScriptRunner for Vm {
+    fn run(&mut self, cx: &mut Ctx<'_>, call: &ScriptCall<'_>) -> CmdResult {
+        let planned = self.plan.take();
+        let script = self.find(call.script)?;
+        self.plan = planned;
+        let caller = self.admit(cx, &script, call)?;
+        let limit = self.host.settings.memory_limit_bytes.load(Ordering::Relaxed);
+        let Some(ready) = &mut self.ready else { return Err(Error::NO_SCRIPT) };
+        ready.run(cx, &self.control, &script, caller, call, limit)
+    }
+}
+
+impl Ready {
+    fn new(control: &Arc<Control>, host: &VmHost) -> Result<Self, Error> {
+        let mut lua = Lua::new()?;
+        let bridge = Box::new(Bridge::new(Arc::clone(control), Arc::clone(&host.shed)));
+        let sandbox = Sandbox::open(&mut lua, &bridge, host.jit)?;
+        lua.collect();
+        let collected_bytes = lua.bytes();
+        Ok(Self { lua, sandbox, compiled: HashMap::default(), bridge, collected_bytes })
+    }
+
+    /// Compiles a script that this VM has not run yet.
+    #[cold]
+    fn compile_known(
+        &mut self,
+        registry: &Registry,
+        sha: Sha,
+        text: Option<&[u8]>,
+    ) -> Result<Compiled, Error> {
+        let script = match (registry.get(&sha), text) {
+            (Some(known), _) => known,
+            (None, None) => return Err(Error::NO_SCRIPT),
+            (None, Some(source)) => {
+                Arc::new(Script { sha, source: source.into(), shebang: Shebang::parse(source)? })
+            }
+        };
+        self.lua.compile(script.body())?;
+        let function = self.sandbox.keep_function(&mut self.lua, script.body());
+        let compiled = Compiled { function, flags: script.flags(), sha };
+        self.compiled.insert(sha, compiled);
+        registry.insert(script);
+        Ok(compiled)
+    }
+
+    fn run(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        control: &Control,
+        script: &Compiled,
+        caller: ScriptCaller,
+        call: &ScriptCall<'_>,
+        limit: usize,
+    ) -> CmdResult {
+        let outer = std::mem::replace(&mut cx.caller, Caller::Script(caller));
+        let db = cx.keys.db();
+        // Commands reply into the tape as long as the script runs.
+        let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
+        std::mem::swap(cx.reply, &mut tape);
+        self.lua.set_limit(limit);
+        let run = control.begin(&script.sha);
+        let state = self.lua.state();
+        self.bridge.begin(state, cx, run, script.function, call);
+        signal::set_current(&raw const self.bridge.interruptible);
+        // SAFETY: both values are in the registry, and the stack of an idle state has room. What the call raises it
+        // returns; its result is one value.
+        let status = unsafe {
+            self.sandbox.push_start(state);
+            ffi::lua_pcall(state, 0, 1, 1)
+        };
+        signal::set_current(std::ptr::null());
+        let killed = control.end();
+        self.lua.set_limit(0);
+        std::mem::swap(cx.reply, &mut tape);
+        self.keep_tape(tape.into_bytes());
+        cx.caller = outer;
+        cx.keys.select(db);
+        let resp3 = self.bridge.end();
+        let outcome = if status == ffi::LUA_OK {
+            to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames)
+        } else {
+            Err(errors::of_script(state, &script.sha))
+        };
+        self.clean(killed);
+        outcome.and(DONE)
+    }
+
+    fn keep_tape(&mut self, mut tape: Vec<u8>) {
+        if tape.capacity() > TAPE_BYTES_KEPT {
+            tape = Vec::new();
+        }
+        self.bridge.tape = tape;
+    }
+
+    /// Leaves the state as the next script is to find it.
+    #[inline]
+    fn clean(&mut self, killed: bool) {
+        let state = self.lua.state();
+        // SAFETY: the state is idle; nothing here raises.
+        unsafe {
+            ffi::lua_settop(state, 0);
+            if ffi::lua_gethookmask(state) != 0 {
+                ffi::lua_sethook(state, None, 0, 0);
+            }
+            if self.bridge.take_gc_touched() {
+                const DEFAULT_PERCENT: c_int = 200;
+                ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, DEFAULT_PERCENT);
+                ffi::lua_gc(state, ffi::LUA_GCSETSTEPMUL, DEFAULT_PERCENT);
+                ffi::lua_gc(state, ffi::LUA_GCRESTART, 0);
+            }
+        }
+        let bytes = self.lua.bytes();
+        if killed || bytes > COLLECT_BYTES.max(2 * self.collected_bytes) {
+            self.lua.collect();
+            self.collected_bytes = self.lua.bytes();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+-- What scripts see: the library of Redis' Lua, over tables that they cannot change.
+--
+-- Lua 5.1 has read-only tables only in Redis' own copy. Here each table that scripts share is hidden behind an empty
+-- one, whose metatable reads from it and refuses writes; the functions that pass over metatables are wrapped. The
+-- wrappers end in tail calls, so that errors name the script's own line and the function it called.
+local native, libraries = ...
+
+local raw_collectgarbage, raw_getmetatable, raw_insert = collectgarbage, getmetatable, table.insert
+local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
+local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
+local select, type = select, type
+local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
+
+-- From what scripts see to what is behind it.
+local real = {}
+-- The ones that have no metatable, as scripts are told.
+local bare = {}
+
+local function protect(contents)
+  local seen = {}
+  real[seen] = contents
+  bare[seen] = true
+  return raw_setmetatable(seen, { __index = contents, __newindex = readonly, __metatable = false })
+end
+
+local function copy(from, names)
+  local to = {}
+  for name in names:gmatch('%S+') do to[name] = from[name] end
+  return to
+end
+
+local env = copy(_G, [[
+  assert error ipairs rawequal select tonumber tostring type unpack _VERSION gcinfo
+]])
+env._VERSION = 'Lua 5.1'
+
+function env.gcinfo()
+  local kib = raw_collectgarbage('count')
+  return kib - kib % 1
+end
+
+function env.collectgarbage(...)
+  gc_touched()
+  return raw_collectgarbage(...)
+end
+
+function env.getmetatable(...)
+  if bare[(...)] then return nil end
+  return raw_getmetatable(...)
+end
+
+function env.setmetatable(...)
+  if real[(...)] then return readonly_bare() end
+  return raw_setmetatable(...)
+end
+
+function env.rawset(...)
+  if real[(...)] then return readonly_bare() end
+  return raw_rawset(...)
+end
+
+function env.rawget(...)
+  local hidden = real[(...)]
+  if hidden and select('#', ...) > 1 then return raw_rawget(hidden, (select(2, ...))) end
+  return raw_rawget(...)
+end
+
+function env.next(...)
+  local hidden = real[(...)]
+  if hidden then return raw_next(hidden, (select(2, ...))) end
+  return raw_next(...)
+end
+
+function env.pairs(...)
+  if real[(...)] then return env.next, (...), nil end
+  return raw_pairs(...)
+end
+
+-- Redis hands a script the text of an error that is a table.
+local function caught(ok, ...)
+  if not ok then
+    local problem = ...
+    if type(problem) == 'table' then
+      local text = problem.err
+      local kind = type(text)
+      if kind == 'string' or kind == 'number' then return false, text end
+    end
+  end
+  return ok, ...
+end
+
+function env.pcall(...)
+  if select('#', ...) == 0 then return raw_pcall() end
+  return caught(raw_pcall(...))
+end
+
+-- The handler runs while the debug hook does, so a killed script must not get into its own.
+function env.xpcall(...)
+  if select('#', ...) < 2 then return raw_xpcall(...) end
+  local body, handler = ...
+  return raw_xpcall(body, function(problem)
+    if killed() then return problem end
+    return handler(problem)
+  end)
+end
+
+env.load, env.loadstring = native.load, native.loadstring
+
+local math_library = copy(math, [[
+  abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf pi pow rad sin
+  sinh sqrt tan tanh
+]])
+math_library.mod = math.fmod
+math_library.random, math_library.randomseed = native.random, native.randomseed
+
+local string_library = copy(string, [[
+  byte char dump find format gmatch gsub len lower match rep reverse sub upper
+]])
+string_library.gfind = string.gmatch
+
+local table_library = copy(table, 'concat foreach foreachi maxn')
+table_library.getn = function(...)
+  if type((...)) ~= 'table' then return raw_sort(...) end
+  return #(...)
+end
+table_library.setn = native.setn
+
+function table_library.insert(...)
+  if real[(...)] then return readonly_bare() end
+  return raw_insert(...)
+end
+
+function table_library.remove(...)
+  if real[(...)] then return readonly_bare() end
+  return raw_remove(...)
+end
+
+function table_library.sort(...)
+  if real[(...)] then return readonly_bare() end
+  return raw_sort(...)
+end
+
+env.math, env.string, env.table = protect(math_library), protect(string_library), protect(table_library)
+env.coroutine = protect(copy(coroutine, 'create resume running status wrap yield'))
+for name, contents in raw_pairs(libraries) do env[name] = protect(contents) end
+
+local of_strings = raw_getmetatable('')
+of_strings.__index = string_library
+of_strings.__metatable = protect({ __index = env.string })
+
+raw_setmetatable(env, { __index = native.nonexistent, __newindex = readonly })
+local globals = {}
+real[globals] = env
+raw_setmetatable(globals, {
+  __index = env, __newindex = readonly, __metatable = protect({ __index = native.nonexistent }),
+})
+raw_rawset(env, '_G', globals)
+return env, globals

@@ -1,0 +1,123 @@
+//! Makes a Lua state ready for scripts.
+
+use super::{api, bridge::Bridge, errors};
+use crate::lua::Lua;
+use crate::{bitlib, cjson, cmsgpack, structlib};
+use mlua::ffi::{self, lua_State};
+use moonshard_engine::Error;
+use std::ffi::{CStr, c_int, c_void};
+
+const SOURCE: &[u8] = include_bytes!("sandbox.lua");
+
+/// Where the parts of a ready state are in Lua's registry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sandbox {
+    /// The table that holds the globals themselves.
+    env: c_int,
+    /// Turns what a script raises into a table that tells where.
+    handler: c_int,
+    /// Sets KEYS and ARGV and calls the script.
+    start: c_int,
+}
+
+/// What `open` gets through Lua's protected call.
+struct Opening<'a> {
+    bridge: *const Bridge,
+    jit: bool,
+    sandbox: &'a mut Sandbox,
+}
+
+impl Sandbox {
+    /// Opens the libraries and hides them behind read-only tables.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub(super) fn open(lua: &mut Lua, bridge: &Bridge, jit: bool) -> Result<Self, Error> {
+        let mut sandbox = Self::default();
+        let mut opening = Opening { bridge, jit, sandbox: &mut sandbox };
+        lua.protect(open, (&raw mut opening).cast())?;
+        Ok(sandbox)
+    }
+
+    /// Takes a compiled function from the stack into the registry.
+    pub(super) fn keep_function(&self, lua: &mut Lua, _body: &[u8]) -> c_int {
+        // SAFETY: the function is on top of the stack of an idle state; there is no limit to its memory now.
+        unsafe { ffi::luaL_ref(lua.state(), ffi::LUA_REGISTRYINDEX) }
+    }
+
+    /// Pushes the error handler and the function that starts a script.
+    ///
+    /// # Safety
+    /// The stack has room for two.
+    #[inline]
+    pub(super) unsafe fn push_start(&self, state: *mut lua_State) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.handler);
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.start);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
+    // SAFETY: called by `Sandbox::open` in protected mode with this very argument; nothing here has a destructor.
+    unsafe {
+        let opening = &mut *ffi::lua_touserdata(state, 1).cast::<Opening<'_>>();
+        let bridge = opening.bridge.cast_mut().cast::<c_void>();
+        for library in [ffi::luaopen_base, ffi::luaopen_table, ffi::luaopen_string, ffi::luaopen_math] {
+            open_library(state, library);
+        }
+        if opening.jit {
+            open_library(state, ffi::luaopen_jit);
+        }
+        if ffi::luaL_loadbuffer(state, SOURCE.as_ptr().cast(), SOURCE.len(), c"=sandbox".as_ptr())
+            != ffi::LUA_OK
+        {
+            ffi::lua_error(state);
+        }
+        api::push_natives(state, bridge);
+        push_libraries(state, bridge);
+        ffi::lua_call(state, 2, 2);
+        // What runs in this state from now on sees only the sandbox.
+        ffi::lua_replace(state, ffi::LUA_GLOBALSINDEX);
+        ffi::lua_pushlightuserdata(state, bridge);
+        ffi::lua_pushvalue(state, -2);
+        ffi::lua_pushliteral(state, c"KEYS");
+        ffi::lua_pushliteral(state, c"ARGV");
+        ffi::lua_pushcclosure(state, api::start, 4);
+        opening.sandbox.start = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        opening.sandbox.env = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        ffi::lua_pushcclosure(state, errors::handler, 0);
+        opening.sandbox.handler = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        0
+    }
+}
+
+unsafe fn open_library(state: *mut lua_State, library: ffi::lua_CFunction) {
+    // SAFETY: called by `open`, in protected mode.
+    unsafe {
+        ffi::lua_pushcclosure(state, library, 0);
+        ffi::lua_pushliteral(state, c"");
+        ffi::lua_call(state, 1, 0);
+    }
+}
+
+/// Pushes the libraries that are not Lua's own, by name.
+unsafe fn push_libraries(state: *mut lua_State, bridge: *mut c_void) {
+    let libraries: [(&CStr, unsafe fn(*mut lua_State)); 4] = [
+        (c"cjson", cjson::open_cjson),
+        (c"cmsgpack", cmsgpack::open_cmsgpack),
+        (c"struct", structlib::open_struct),
+        (c"bit", bitlib::open_bit),
+    ];
+    // SAFETY: called by `open`, in protected mode.
+    unsafe {
+        ffi::lua_createtable(state, 0, 8);
+        for (name, open) in libraries {
+            open(state);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
+        api::push_redis(state, bridge);
+        ffi::lua_setfield(state, -2, c"redis".as_ptr());
+    }
+}
