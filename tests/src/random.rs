@@ -273,7 +273,7 @@ impl Generator {
         let family = self.rng.below(FAMILIES.len());
         let step = self.fill(family);
         // A script's keys must share a slot, and those of a command with several are elsewhere in ARGV.
-        let in_script = self.rng.one_in(8) && family < TYPES && self.tag != "" && !has_key_count(&step);
+        let in_script = self.rng.one_in(8) && family < TYPES && !self.tag.is_empty() && !has_key_count(&step);
         if in_script { self.scripted(step) } else { step }
     }
 
