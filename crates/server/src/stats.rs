@@ -1,6 +1,9 @@
 //! What the server counts as a whole. A connection adds its numbers once a batch.
 
+use crate::server::Server;
+use moonshard_engine::keyspace::ShardStats;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Counters of the whole server; `CONFIG RESETSTAT` clears them.
 #[derive(Debug, Default)]
@@ -27,4 +30,45 @@ pub struct Stats {
     pub output_buffer_disconnections: AtomicU64,
     /// EVALSHA of scripts that were not known.
     pub noscript_errors: AtomicU64,
+}
+
+impl Stats {
+    fn reset(&self) {
+        let all = [
+            &self.connections,
+            &self.rejected_connections,
+            &self.commands,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.errors,
+            &self.reads,
+            &self.writes,
+            &self.query_buffer_disconnections,
+            &self.output_buffer_disconnections,
+            &self.noscript_errors,
+        ];
+        for counter in all {
+            counter.store(0, Relaxed);
+        }
+    }
+}
+
+/// Makes what a shard has counted nothing, keeping the room for it.
+fn reset_shard(stats: &mut ShardStats) {
+    let mut commands = std::mem::take(&mut stats.commands);
+    commands.fill_with(Default::default);
+    *stats = ShardStats { commands, ..ShardStats::default() };
+}
+
+impl Server {
+    /// `CONFIG RESETSTAT`: begins all counts anew.
+    pub async fn reset_stats(&self) {
+        self.stats.reset();
+        self.reset_error_counts();
+        for cell in &self.shards {
+            if let Ok(mut guard) = cell.lock.lock().await {
+                reset_shard(&mut guard.shard.stats);
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The commands that the server itself answers: about a connection, or about the whole server.
 
 mod client;
+mod client_list;
+mod config;
 mod session;
 
 use crate::config::Settings;
@@ -37,14 +39,38 @@ impl Call<'_> {
     /// # Errors
     /// What the client is answered.
     pub async fn run_session(&mut self, command: SessionCommand) -> Result<(), Error> {
+        use SessionCommand as Session;
         match command {
-            SessionCommand::Hello => self.hello(),
-            SessionCommand::Auth => self.auth(),
-            SessionCommand::Select => self.select(),
-            SessionCommand::Quit => self.quit(),
-            SessionCommand::Reset => self.reset(),
-            _ => Err(Error::text(format!("ERR unsupported command '{}'", self.entry.full_name))),
+            Session::Auth => self.auth(),
+            Session::ClientCaching => self.client_caching(),
+            Session::ClientGetName => self.client_get_name(),
+            Session::ClientGetRedir => self.client_get_redir(),
+            Session::ClientId => self.client_id(),
+            Session::ClientInfo => self.client_info(),
+            Session::ClientKill => self.client_kill(),
+            Session::ClientList => self.client_list(),
+            Session::ClientNoEvict => self.client_no_evict(),
+            Session::ClientNoTouch => self.client_no_touch(),
+            Session::ClientPause => self.client_pause(),
+            Session::ClientReply => self.client_reply(),
+            Session::ClientSetInfo => self.client_set_info(),
+            Session::ClientSetName => self.client_set_name(),
+            Session::ClientTracking => self.client_tracking(),
+            Session::ClientTrackingInfo => self.client_tracking_info(),
+            Session::ClientUnblock => self.client_unblock(),
+            Session::ClientUnpause => self.client_unpause(),
+            Session::Hello => self.hello(),
+            Session::Quit => self.quit(),
+            Session::Reset => self.reset(),
+            Session::Select => self.select(),
+            Session::Asking | Session::Monitor | Session::Readonly | Session::Readwrite => {
+                Err(self.unsupported())
+            }
         }
+    }
+
+    fn unsupported(&self) -> Error {
+        Error::text(format!("ERR unsupported command '{}'", self.entry.full_name))
     }
 
     /// Runs a command about the server.
@@ -52,7 +78,12 @@ impl Call<'_> {
     /// # Errors
     /// What the client is answered.
     pub async fn run_server(&mut self, command: ServerCommand) -> Result<(), Error> {
-        let _ = command;
-        Err(Error::text(format!("ERR unsupported command '{}'", self.entry.full_name)))
+        match command {
+            ServerCommand::ConfigGet => self.config_get(),
+            ServerCommand::ConfigResetStat => self.config_reset_stat().await,
+            ServerCommand::ConfigRewrite => self.config_rewrite(),
+            ServerCommand::ConfigSet => self.config_set(),
+            _ => Err(self.unsupported()),
+        }
     }
 }

@@ -104,7 +104,7 @@ pub enum StartError {
 }
 
 /// The system's text for an error, without Rust's number behind it.
-pub(super) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),

@@ -25,6 +25,7 @@ mod tests;
 pub use choice::*;
 pub use compound::*;
 pub use directive::{Directive, DirectiveFlags, Found, Kind, NumberForm, Refusal, Taken, find, is_sensitive};
+pub(crate) use error::reason as system_text;
 pub use error::{ApplyError, RewriteError, SetError, StartError};
 pub use flags::{NotifyClasses, ScriptFlags, ShutdownFlags};
 pub use help::{docs_table, help_text, version_text};

@@ -1,0 +1,104 @@
+//! A client's line of CLIENT LIST.
+
+use crate::clients::{Client, flag};
+use moonshard_engine::command::CommandTable;
+use std::io::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The kinds of clients that CLIENT LIST and CLIENT KILL tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientType {
+    /// Any but the others.
+    Normal,
+    /// The primary that this server replicates.
+    Master,
+    /// A replica of this server.
+    Replica,
+    /// A client that has subscribed to something.
+    Pubsub,
+}
+
+impl ClientType {
+    /// The type of this name, in either case.
+    pub(super) fn by_name(name: &[u8]) -> Option<Self> {
+        Some(match name.to_ascii_lowercase().as_slice() {
+            b"normal" => Self::Normal,
+            b"slave" | b"replica" => Self::Replica,
+            b"pubsub" => Self::Pubsub,
+            b"master" => Self::Master,
+            _ => return None,
+        })
+    }
+
+    /// The client's type.
+    pub(super) fn of(_client: &Client) -> Self {
+        Self::Normal
+    }
+}
+
+/// The states of a client by their letters, in Redis' order.
+const LETTERS: &[(u32, u8)] = &[
+    (flag::MONITOR, b'O'),
+    (flag::BLOCKED, b'b'),
+    (flag::CLOSE_AFTER_REPLY, b'c'),
+    (flag::UNIX_SOCKET, b'U'),
+    (flag::READONLY, b'r'),
+    (flag::NO_EVICT, b'e'),
+    (flag::NO_TOUCH, b'T'),
+];
+
+/// What a connection needs besides its buffers, in bytes; an estimate.
+const CONNECTION_BYTES: u64 = 1024;
+
+/// Memory that a client's buffers and its connection take, in bytes.
+pub(super) fn memory(client: &Client) -> u64 {
+    let of = |n: &std::sync::atomic::AtomicU64| n.load(Relaxed);
+    CONNECTION_BYTES
+        + of(&client.query_buffer)
+        + of(&client.query_buffer_free)
+        + of(&client.reply_buffer).max(of(&client.output_buffer))
+}
+
+/// Appends the client's line, with its line end.
+pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
+    let of = |n: &std::sync::atomic::AtomicU64| n.load(Relaxed);
+    let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
+    let flags = client.flags.load(Relaxed);
+    let mut letters: Vec<u8> = LETTERS.iter().filter(|(bit, _)| flags & bit != 0).map(|l| l.1).collect();
+    if letters.is_empty() {
+        letters.push(b'N');
+    }
+    let command = match client.last_command.load(Relaxed) {
+        0 => "NULL",
+        id => &CommandTable::get().entry((id - 1) as u16).full_name,
+    };
+    let names = client.names.lock();
+    let output = of(&client.output_buffer);
+    // Writing into a Vec cannot fail.
+    let _ = write!(
+        out,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={} \
+         qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events={} cmd={} user={} \
+         redir=-1 resp={}",
+        client.id,
+        client.addr,
+        client.laddr,
+        client.fd,
+        String::from_utf8_lossy(&names.name),
+        seconds(client.created_ms),
+        seconds(of(&client.last_interaction_ms)),
+        String::from_utf8_lossy(&letters),
+        client.db.load(Relaxed),
+        of(&client.query_buffer),
+        of(&client.query_buffer_free),
+        of(&client.reply_buffer),
+        of(&client.reply_buffer),
+        output,
+        memory(client),
+        if output > 0 { "rw" } else { "r" },
+        command,
+        names.user,
+        client.resp.load(Relaxed),
+    );
+    out.push(b'\n');
+}

@@ -1,0 +1,72 @@
+//! CONFIG.
+
+use super::Call;
+use crate::config::{self, ApplyError, Settings};
+use crate::server::Server;
+use crate::{allocator, logging};
+use moonshard_engine::Error;
+use std::net::IpAddr;
+
+impl Call<'_> {
+    pub(super) fn config_get(&mut self) -> Result<(), Error> {
+        let found = self.server.config.get(self.args.from(2));
+        self.reply.map(found.len());
+        for (name, value) in found {
+            self.reply.bulk(name.as_bytes());
+            self.reply.bulk(&value);
+        }
+        Ok(())
+    }
+
+    pub(super) fn config_set(&mut self) -> Result<(), Error> {
+        let args = self.args.from(2);
+        if args.len() % 2 != 0 {
+            return Err(Error::wrong_arity(&self.entry.full_name));
+        }
+        let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        let caller = config::Caller { local: self.is_local(), loading: false };
+        let server = &**self.server;
+        let set = server.config.set(&pairs, caller, &|old, new| apply(server, old, new));
+        set.map_err(|error| Error::bytes(error.text()))?;
+        self.server.check_memory();
+        self.reply.ok();
+        Ok(())
+    }
+
+    pub(super) async fn config_reset_stat(&mut self) -> Result<(), Error> {
+        self.server.reset_stats().await;
+        allocator::reset_peak();
+        self.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn config_rewrite(&mut self) -> Result<(), Error> {
+        self.server.config.rewrite().map_err(|error| Error::text(error.to_string()))?;
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// Whether the client is on this host.
+    pub(super) fn is_local(&self) -> bool {
+        let client = &self.session.client;
+        if client.has_flag(crate::clients::flag::UNIX_SOCKET) {
+            return true;
+        }
+        let ip = client.addr.rsplit_once(':').map_or("", |(ip, _)| ip).trim_matches(['[', ']']);
+        ip.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+}
+
+/// Does what changed settings need of the server. What may fail comes first, so that a failure leaves nothing behind.
+fn apply(_server: &Server, old: &Settings, new: &Settings) -> Result<(), ApplyError> {
+    if new.dir.0 != old.dir.0
+        && let Err(error) = std::env::set_current_dir(&new.dir.0)
+    {
+        let reason = config::system_text(&error);
+        return Err(ApplyError { directive: "dir", reason: reason.into() });
+    }
+    if new.loglevel != old.loglevel {
+        logging::set_level(new.loglevel);
+    }
+    Ok(())
+}
