@@ -194,6 +194,11 @@ impl RequestParser {
     }
 
     fn multibulk_head(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
+        if let Some(&[b'*', count @ b'1'..=b'9', b'\r', _]) = buffer.get(self.pos..self.pos + 4) {
+            self.pos += 4;
+            self.arguments_left = i64::from(count - b'0');
+            return self.arguments(buffer, limits);
+        }
         let Some((line, next)) = line_at(buffer, self.pos) else {
             let too_long = buffer.len() - self.pos > INLINE_LEN_MAX;
             return if too_long { Err(ProtocolError::MultibulkCountTooLong) } else { Ok(false) };

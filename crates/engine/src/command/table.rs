@@ -29,7 +29,16 @@ pub struct Entry {
 pub struct CommandTable {
     entries: Vec<Entry>,
     /// Ids of the commands that are no subcommands, by the hash of their name; open addressing.
-    buckets: Box<[Option<CommandId>]>,
+    buckets: Box<[Option<Bucket>]>,
+}
+
+/// A place in the table: all that a look-up needs, so that it touches nothing else.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    folded: Folded,
+    /// Whether a name with the same [`Folded`] is the same name.
+    is_exact: bool,
+    id: CommandId,
 }
 
 static TABLE: LazyLock<CommandTable> = LazyLock::new(|| CommandTable::new(commands::GROUPS));
@@ -50,11 +59,14 @@ impl CommandTable {
         let mut buckets = vec![None; (top.len() * 4).next_power_of_two()].into_boxed_slice();
         let mask = buckets.len() - 1;
         for id in top {
-            let mut at = name_hash(table.entries[usize::from(id)].command.meta.name.as_bytes()) & mask;
+            let name = table.entries[usize::from(id)].command.meta.name.as_bytes();
+            let folded = Folded::of(name);
+            let is_exact = name.len() <= FOLDED_LEN_MAX && name.iter().all(u8::is_ascii_alphabetic);
+            let mut at = folded.hash() & mask;
             while buckets[at].is_some() {
                 at = (at + 1) & mask;
             }
-            buckets[at] = Some(id);
+            buckets[at] = Some(Bucket { folded, is_exact, id });
         }
         table.buckets = buckets;
         table
@@ -91,11 +103,14 @@ impl CommandTable {
     #[inline]
     pub fn command(&self, name: &[u8]) -> Option<&Entry> {
         let mask = self.buckets.len() - 1;
-        let mut at = name_hash(name) & mask;
-        while let Some(id) = self.buckets[at] {
-            let entry = &self.entries[usize::from(id)];
-            if entry.command.meta.name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some(entry);
+        let folded = Folded::of(name);
+        let mut at = folded.hash() & mask;
+        while let Some(bucket) = &self.buckets[at] {
+            if bucket.folded == folded {
+                let entry = &self.entries[usize::from(bucket.id)];
+                if bucket.is_exact || entry.command.meta.name.as_bytes().eq_ignore_ascii_case(name) {
+                    return Some(entry);
+                }
             }
             at = (at + 1) & mask;
         }
@@ -182,15 +197,67 @@ fn c_string(bytes: &[u8], len_max: usize) -> &[u8] {
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
-/// A hash of a name without regard to case. Names are short and few, so the first eight bytes and the length
-/// nearly tell them apart.
-#[inline]
-fn name_hash(name: &[u8]) -> usize {
-    let mut word = [0u8; 8];
-    let head = name.len().min(8);
-    word[..head].copy_from_slice(&name[..head]);
-    let last = name.last().copied().unwrap_or(0) | 0x20;
-    let word = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
-    let mixed = (word ^ ((name.len() as u64) << 56) ^ u64::from(last)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 40) as usize
+/// A name without regard to case, as three words that tell names of up to [`FOLDED_LEN_MAX`] letters apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Folded {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
+
+/// The longest name of which [`Folded`] holds every byte.
+const FOLDED_LEN_MAX: usize = 16;
+/// Makes letters lowercase; it changes other bytes too, but never turns one into a letter of the wrong name.
+const LOWERCASE: u64 = 0x2020_2020_2020_2020;
+
+impl Folded {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let (head, tail) = match name.len() {
+            len @ 8.. => (word(&name[..8]), word(&name[len - 8..])),
+            len @ 4.. => (half_word(&name[..4]), half_word(&name[len - 4..])),
+            len @ 1.. => (u64::from(name[0]), u64::from(name[len / 2]) << 8 | u64::from(name[len - 1])),
+            0 => (0, 0),
+        };
+        Self { head: head | LOWERCASE, tail: tail | LOWERCASE, len: name.len() }
+    }
+
+    #[inline]
+    const fn hash(self) -> usize {
+        let mixed = (self.head ^ self.tail.rotate_left(29) ^ self.len as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 40) as usize
+    }
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn half_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_in_any_case_and_nothing_else() {
+        let table = CommandTable::get();
+        for entry in table.commands() {
+            let name = entry.command.meta.name;
+            let found = |name: &str| table.command(name.as_bytes()).map(|entry| entry.id);
+            assert_eq!(found(name), Some(entry.id));
+            assert_eq!(found(&name.to_uppercase()), Some(entry.id));
+            assert_ne!(found(&format!("{name}x")), Some(entry.id));
+            assert_ne!(found(&name[1..]), Some(entry.id));
+            // Bytes that only differ from the right ones in the bit that makes letters lowercase.
+            for at in 0..name.len() {
+                let mut other = name.as_bytes().to_vec();
+                other[at] ^= 0x20;
+                let same = other.eq_ignore_ascii_case(name.as_bytes());
+                assert_eq!(table.command(&other).is_some_and(|found| found.id == entry.id), same);
+            }
+        }
+    }
 }
