@@ -28,6 +28,7 @@ macro_rules! corpus_files {
 corpus_files!(
     strings,
     keys,
+    scan,
     expiry,
     hashes,
     lists,

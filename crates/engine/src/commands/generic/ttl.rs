@@ -80,9 +80,9 @@ fn pexpiretime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     reply_expiry(cx, args, |at| at as i64)
 }
 
-/// Rounded to the nearest second; at the end of the range it wraps, as in Redis.
+/// Rounded to the nearest second.
 const fn seconds(ms: u64) -> i64 {
-    (ms as i64).wrapping_add(500) / 1000
+    (ms.saturating_add(500) / 1000) as i64
 }
 
 fn reply_expiry(cx: &mut Ctx<'_>, args: Args<'_>, show: impl Fn(u64) -> i64) -> CmdResult {
