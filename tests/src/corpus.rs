@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `@once` | the file runs once, in RESP2; without it, once in RESP2 and once in RESP3 |
 //! | `@args --name value` | both servers of this file are started with these arguments as well |
-//! | `@unordered`, `@pairs`, `@deep`, `@type-only`, `@shape`, `@near N`, `@error-code`, `@field-names` | how the next reply is compared, see [`Compare`] |
+//! | `@unordered`, `@pairs`, `@deep`, `@type-only`, `@shape`, `@near N`, `@full-scan`, `@error-code`, `@field-names` | how the next reply is compared, see [`Compare`] |
 //! | `@mask name,name` | values of these names in the next reply are not compared |
 //! | `@ours-differs "bytes" reason` | the next reply of Moonshard is these bytes, on purpose |
 //! | `@resp2`, `@resp3` | new connections that speak this version |
@@ -129,6 +129,7 @@ fn directive(words: &[Vec<u8>], corpus: &mut Corpus, check: &mut Check) -> Optio
         "@type-only" => check.compare = Compare::TypeOnly,
         "@shape" => check.compare = Compare::Shape,
         "@near" => check.compare = Compare::Near(number(1)?),
+        "@full-scan" => check.compare = Compare::FullScan,
         "@error-code" => check.compare = Compare::ErrorCode,
         "@field-names" => check.compare = Compare::FieldNames,
         "@mask" => check.mask = text(1)?.split(',').map(|name| name.as_bytes().to_vec()).collect(),
@@ -242,7 +243,8 @@ impl NotYet {
         &self.names
     }
 
-    fn covers(&self, command: &[Vec<u8>]) -> bool {
+    /// Whether the command is one of them.
+    pub fn covers(&self, command: &[Vec<u8>]) -> bool {
         let word = |i: usize| {
             command.get(i).map(|w| String::from_utf8_lossy(w).to_ascii_lowercase()).unwrap_or_default()
         };

@@ -26,6 +26,8 @@ pub enum Compare {
     Near(i64),
     /// Errors with the same first word.
     ErrorCode,
+    /// SCAN and its kin from cursor 0 to the end: the same elements, however they are spread over the calls.
+    FullScan,
     /// Text of `name=value` or `name:value`: the same names in the same order.
     FieldNames,
 }
@@ -104,6 +106,14 @@ impl Pair {
     /// # Errors
     /// The two replies, when they are not the same; a connection that ended counts as a reply.
     pub fn check<A: AsRef<[u8]>>(&mut self, command: &[A], check: &Check) -> Result<(), Mismatch> {
+        if check.compare == Compare::FullScan {
+            let command: Vec<Vec<u8>> = command.iter().map(|arg| arg.as_ref().to_vec()).collect();
+            let (ours, theirs) = (scan_all(&mut self.ours, &command), scan_all(&mut self.theirs, &command));
+            return compare_read(&ours, &theirs, check).map_err(|mut mismatch| {
+                mismatch.sent = show_command(&command);
+                mismatch
+            });
+        }
         // Both are asked before either is waited for: the two servers work at the same time.
         let sent = self.ours.send(command).and(self.theirs.send(command));
         let (ours, theirs) = match sent {
@@ -126,12 +136,37 @@ impl Pair {
     }
 }
 
+/// Follows the cursor to its end; the reply is that of one call with all elements, sorted and each once.
+fn scan_all(client: &mut Client, command: &[Vec<u8>]) -> io::Result<Reply> {
+    let by_pairs = matches!(command[0].to_ascii_lowercase().as_slice(), b"hscan" | b"zscan");
+    let at = if command[0].eq_ignore_ascii_case(b"scan") { 1 } else { 2 };
+    let mut command = command.to_vec();
+    let mut found = Vec::new();
+    loop {
+        let reply = client.command(&command)?;
+        let Some([Value::Bulk(cursor), Value::Array(items)]) = reply.value.items() else {
+            return Ok(reply);
+        };
+        let each = if by_pairs { 2 } else { 1 };
+        found.extend(items.chunks(each).map(|element| Value::Array(element.to_vec())));
+        if cursor == b"0" {
+            found.sort();
+            found.dedup();
+            return Ok(Reply { raw: Vec::new(), value: Value::Array(found) });
+        }
+        if found.len() > 1_000_000 {
+            return Err(io::Error::other("the scan does not end"));
+        }
+        command[at].clone_from(cursor);
+    }
+}
+
 fn compare_read(ours: &io::Result<Reply>, theirs: &io::Result<Reply>, check: &Check) -> Result<(), Mismatch> {
     let same = match (ours, theirs) {
         (Ok(ours), _) if check.ours.is_some() && !crate::server::under_test_is_redis() => {
             check.ours.as_ref() == Some(&ours.raw)
         }
-        (Ok(ours), Ok(theirs)) => ours.raw == theirs.raw || same(&ours.value, &theirs.value, check),
+        (Ok(ours), Ok(theirs)) => same(&ours.value, &theirs.value, check),
         // Also when neither answers: no command may end a connection or a server unnoticed.
         _ => false,
     };
@@ -173,7 +208,7 @@ pub fn show_command<A: AsRef<[u8]>>(command: &[A]) -> String {
 pub fn same(ours: &Value, theirs: &Value, check: &Check) -> bool {
     let (ours, theirs) = (masked(ours, &check.mask), masked(theirs, &check.mask));
     match &check.compare {
-        Compare::Exact => ours == theirs,
+        Compare::Exact | Compare::FullScan => ours == theirs,
         Compare::Unordered => sorted(ours) == sorted(theirs),
         Compare::Pairs => paired(ours) == paired(theirs),
         Compare::Deep => deep(ours) == deep(theirs),

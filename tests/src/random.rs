@@ -151,7 +151,7 @@ const HASHES: &[&str] = &[
     "= hincrbyfloat KEY FIELD FLOAT",
     "shape hrandfield KEY INDEX",
     "unordered hrandfield KEY 1000",
-    "deep hscan KEY 0 count 1000",
+    "scan hscan KEY 0 count 1000",
 ];
 
 const SETS: &[&str] = &[
@@ -170,7 +170,7 @@ const SETS: &[&str] = &[
     "unordered spop KEY 1000",
     "shape srandmember KEY INDEX",
     "unordered srandmember KEY 1000",
-    "deep sscan KEY 0 count 1000",
+    "scan sscan KEY 0 count 1000",
 ];
 
 const SORTED_SETS: &[&str] = &[
@@ -201,7 +201,7 @@ const SORTED_SETS: &[&str] = &[
     "= zintercard N:KEY (limit 2|)",
     "shape zrandmember KEY INDEX",
     "unordered zrandmember KEY 1000",
-    "deep zscan KEY 0 count 1000",
+    "scan zscan KEY 0 count 1000",
 ];
 
 /// Sorted sets whose scores are all the same: with others, Redis' own answers depend on the chance in its skip list.
@@ -232,7 +232,7 @@ const KEYS: &[&str] = &[
     "= copy KEY KEY (replace|)",
     "= dbsize",
     "unordered keys (*|*0|[sl]*|*t*)",
-    "deep scan 0 count 1000",
+    "scan scan 0 count 1000",
     "= object encoding KEY",
 ];
 
@@ -316,7 +316,7 @@ impl Generator {
             "near" => Compare::Near(5000),
             "pairs" => Compare::Pairs,
             "unordered" => Compare::Unordered,
-            "deep" => Compare::Deep,
+            "scan" => Compare::FullScan,
             "shape" => Compare::Shape,
             other => panic!("no comparison {other}"),
         };

