@@ -13,6 +13,7 @@ mod monitors;
 mod pause;
 pub mod ping;
 mod runtime;
+mod scripts;
 mod server;
 mod shards;
 mod shutdown;

@@ -4,15 +4,18 @@ use crate::clients::Clients;
 use crate::config::{Config, Settings};
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::scripts::{HeldShards, Scripts};
 use crate::shards::{ShardCell, ShardState};
 use crate::shutdown::Shutdown;
 use crate::stats::Stats;
 use moonshard_engine::keyspace::{Garbage, Shard};
 use moonshard_engine::{Error, EvictionPolicy, Rng};
 use moonshard_lock::ShardLock;
+use moonshard_scripting::{Control, Vm};
 use moonshard_store::Seed;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,6 +25,8 @@ pub struct Server {
     pub config: Config,
     /// The shards.
     pub shards: Box<[ShardCell]>,
+    /// The scripts.
+    pub scripts: Scripts,
     /// The clients.
     pub clients: Clients,
     /// Counters.
@@ -102,11 +107,14 @@ impl Server {
         let settings = config.load_full();
         let shards = settings.shards.max(1) as usize;
         let seed = Seed::new(random.next(), random.next());
-        let cells = (0..shards).map(|index| ShardCell {
-            lock: ShardLock::new(ShardState {
-                shard: Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled),
-                rng: Rng::new(random.next()),
-            }),
+        let scripts = Scripts::new(&settings);
+        let cells = (0..shards).map(|index| {
+            let control = Arc::new(Control::new());
+            let shard =
+                Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled);
+            let vm = Vm::new(index, scripts.registry.clone(), control.clone(), scripts.host());
+            let state = ShardState { shard, vm, rng: Rng::new(random.next()) };
+            ShardCell { lock: ShardLock::new(state), control, script_holds: HeldShards::default() }
         });
         let shards = cells.collect();
         let run_id =
@@ -114,6 +122,7 @@ impl Server {
         Self {
             config,
             shards,
+            scripts,
             clients: Clients::default(),
             stats: Stats::default(),
             run_id,

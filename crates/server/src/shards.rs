@@ -1,13 +1,18 @@
 //! The shards as the server holds them, and how commands get several of them at once.
 
+use crate::scripts::HeldShards;
 use moonshard_engine::Rng;
 use moonshard_engine::keyspace::Shard;
 use moonshard_lock::{Busy, Guard, ShardLock};
+use moonshard_scripting::{Control, Vm};
+use std::sync::Arc;
 
 /// What a shard's lock guards.
 pub struct ShardState {
     /// The keys.
     pub shard: Shard,
+    /// What runs scripts; its Lua state is made on the first one.
+    pub vm: Vm,
     /// The shard's random source.
     pub rng: Rng,
 }
@@ -17,6 +22,10 @@ pub struct ShardState {
 pub struct ShardCell {
     /// The lock and what it guards.
     pub lock: ShardLock<ShardState>,
+    /// What other threads see of the script that runs here, and end it by.
+    pub control: Arc<Control>,
+    /// What that script has locked besides this shard.
+    pub script_holds: HeldShards,
 }
 
 /// Guards of several shards, in ascending order.

@@ -53,12 +53,14 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.len(), "ready to accept connections");
     }
+    let _watchdog = server.watch_scripts()?;
     listeners.accept(&server, &threads);
     threads.spawn(cron::run(server.clone()));
     let ended = server.clone();
     threads.block_on(async move {
         let _ = wait_for_end(&ended).await;
     });
+    server.end_scripts();
     tracing::info!("bye");
     if let Some(path) = &settings.unixsocket {
         let _ = std::fs::remove_file(String::from_utf8_lossy(path).as_ref());

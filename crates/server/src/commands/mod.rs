@@ -3,6 +3,7 @@
 mod client;
 mod client_list;
 mod config;
+mod script;
 mod session;
 
 use crate::config::Settings;
@@ -83,6 +84,11 @@ impl Call<'_> {
             ServerCommand::ConfigResetStat => self.config_reset_stat().await,
             ServerCommand::ConfigRewrite => self.config_rewrite(),
             ServerCommand::ConfigSet => self.config_set(),
+            ServerCommand::ScriptDebug => self.script_debug(),
+            ServerCommand::ScriptExists => self.script_exists(),
+            ServerCommand::ScriptFlush => self.script_flush(),
+            ServerCommand::ScriptKill => self.script_kill(),
+            ServerCommand::ScriptLoad => self.script_load(),
             _ => Err(self.unsupported()),
         }
     }

@@ -1,10 +1,12 @@
 //! A batch: the complete requests of a read buffer, looked up and located before any runs.
 
-use moonshard_engine::Args;
+use crate::server::Server;
 use moonshard_engine::command::{CommandTable, Entry, Handler, Route};
 use moonshard_engine::slot::{shard_of_slot, slot};
+use moonshard_engine::{Args, ScriptCall};
 use moonshard_protocol::RequestParser;
-use moonshard_store::{Seed, hash_key};
+use moonshard_scripting::Plan as ScriptPlan;
+use moonshard_store::hash_key;
 
 /// Most requests that one batch takes.
 pub const REQUESTS_MAX: usize = 64;
@@ -16,10 +18,15 @@ pub enum Place {
     Shard {
         /// The shard.
         index: u32,
-        /// Position of the key.
-        key: u32,
         /// The key's hash.
         hash: u64,
+    },
+    /// On the shard of its script's keys.
+    Script {
+        /// The shard.
+        index: u32,
+        /// The keys' slot.
+        slot: u16,
     },
     /// Anywhere: it has no keys and needs no shard.
     Anywhere,
@@ -53,20 +60,14 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Looks up and locates the requests that `parser` found in `buffer`.
-    pub fn new(
-        memory: BatchMemory,
-        parser: &'a RequestParser,
-        buffer: &'a [u8],
-        shards: usize,
-        seed: &Seed,
-    ) -> Self {
+    pub fn new(memory: BatchMemory, parser: &'a RequestParser, buffer: &'a [u8], server: &Server) -> Self {
         let BatchMemory { args, mut ends, mut plans } = memory;
         let mut args = recycle(args);
         parser.collect(buffer, &mut args, &mut ends);
         let table = CommandTable::get();
         let mut start = 0;
         for &end in &ends {
-            plans.push(plan(table, Args::new(&args[start..end]), shards, seed));
+            plans.push(plan(table, Args::new(&args[start..end]), server));
             start = end;
         }
         Self { args, ends, plans }
@@ -105,20 +106,35 @@ impl<'a> Batch<'a> {
 }
 
 #[inline]
-fn plan(table: &'static CommandTable, args: Args<'_>, shards: usize, seed: &Seed) -> Plan {
+fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server) -> Plan {
     let Ok(entry) = table.resolve(args) else { return Plan { entry: None, place: Place::General } };
     let place = match (entry.command.handler, entry.single_key) {
         (Handler::Shard(_), Some(key)) => {
             let bytes = args.raw(key);
-            let index = shard_of_slot(slot(bytes), shards) as u32;
-            Place::Shard { index, key: key as u32, hash: hash_key(seed, bytes) }
+            let index = shard_of_slot(slot(bytes), server.shards.len()) as u32;
+            Place::Shard { index, hash: hash_key(&server.seed, bytes) }
         }
         (Handler::Shard(_), None) if entry.command.meta.route == Route::Keys && !entry.command.has_keys() => {
             Place::Anywhere
         }
+        (Handler::Shard(_), None) if entry.command.meta.route == Route::Script => {
+            place_script(entry, args, server)
+        }
         _ => Place::General,
     };
     Plan { entry: Some(entry), place }
+}
+
+/// Where a script runs: at once only if all its keys are of one slot.
+fn place_script(entry: &Entry, args: Args<'_>, server: &Server) -> Place {
+    let Ok(call) = ScriptCall::parse(entry.command, args) else { return Place::General };
+    let flags = server.scripts.settings.default_flags();
+    match moonshard_scripting::plan(&server.scripts.registry, call.script, call.keys, flags) {
+        Ok(ScriptPlan::Slot(slot)) => {
+            Place::Script { index: shard_of_slot(slot, server.shards.len()) as u32, slot }
+        }
+        _ => Place::General,
+    }
 }
 
 /// An empty vector with the memory of another of the same layout.

@@ -1,6 +1,6 @@
 //! The general path: any request, whatever it needs and however long it has to wait for it.
 
-use super::batch::Plan;
+use super::batch;
 use super::{Connection, ReplyMode};
 use crate::commands::Call;
 use crate::shards::{ShardGuards, ShardState, lock_all};
@@ -8,8 +8,9 @@ use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route};
 use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
-use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_engine::{Args, Caller, Ctx, Error, ScriptCall};
 use moonshard_protocol::Encoding;
+use moonshard_scripting::Plan;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The shards that a request runs on, ascending.
@@ -20,7 +21,7 @@ enum Needs {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs one request and writes its reply.
-    pub(super) async fn run_general(&mut self, args: Args<'_>, plan: Plan, now_ms: u64) {
+    pub(super) async fn run_general(&mut self, args: Args<'_>, plan: batch::Plan, now_ms: u64) {
         match self.session.reply_mode {
             ReplyMode::On => {}
             ReplyMode::Off | ReplyMode::Skip => self.reply.set_encoding(Encoding::Off),
@@ -42,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    async fn run_checked(&mut self, args: Args<'_>, plan: Plan, now_ms: u64) -> Result<(), Error> {
+    async fn run_checked(&mut self, args: Args<'_>, plan: batch::Plan, now_ms: u64) -> Result<(), Error> {
         let entry = match plan.entry {
             Some(entry) => entry,
             None => CommandTable::get().resolve(args)?,
@@ -80,7 +81,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         args: Args<'_>,
         now_ms: u64,
     ) -> Result<(), Error> {
-        let shards = match self.needs(entry, args)? {
+        let mut script = None;
+        let needs = match entry.command.meta.route {
+            Route::Script => {
+                let plan = self.plan_script(entry, args)?;
+                let needs = self.script_needs(&plan);
+                script = Some(plan);
+                needs
+            }
+            _ => self.needs(entry, args)?,
+        };
+        let shards = match needs {
             Needs::Nothing => {
                 self.call_anywhere(entry, args, now_ms);
                 return Ok(());
@@ -96,11 +107,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let server = self.server.clone();
         let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY)?;
+        if let Some(plan) = script {
+            // The script runs in the VM of the first of its shards.
+            guards[0].1.vm.expect(plan);
+            server.shards[shards[0]].script_holds.set(shards.iter().copied());
+        }
         self.call_locked(&mut guards, gate, entry, args, now_ms);
         for (_, guard) in &mut guards {
             server.reap(&mut guard.shard);
         }
         Ok(())
+    }
+
+    /// What the script's keys and flags let it touch.
+    fn plan_script(&self, entry: &Entry, args: Args<'_>) -> Result<Plan, Error> {
+        let call = ScriptCall::parse(entry.command, args)?;
+        let scripts = &self.server.scripts;
+        moonshard_scripting::plan(&scripts.registry, call.script, call.keys, scripts.settings.default_flags())
+    }
+
+    fn script_needs(&self, plan: &Plan) -> Needs {
+        let count = self.server.shards.len();
+        let mut shards = match plan {
+            Plan::Slot(slot) => vec![shard_of_slot(*slot, count)],
+            Plan::Slots(slots) => slots.iter().map(|&slot| shard_of_slot(slot, count)).collect(),
+            Plan::AllShards => (0..count).collect(),
+            // Any VM will do; taking turns keeps a script that is called often from one shard's keys.
+            Plan::NoKeys => vec![self.session.client.id as usize % count],
+        };
+        shards.sort_unstable();
+        shards.dedup();
+        Needs::Shards(shards)
     }
 
     fn call_locked(
@@ -113,13 +150,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) {
         let count = self.server.shards.len();
         let mut shards: Vec<&mut Shard> = Vec::with_capacity(guards.len());
-        let mut rng = None;
+        let mut first = None;
         for (_, guard) in guards.iter_mut() {
-            let ShardState { shard, rng: own, .. } = &mut **guard;
+            let ShardState { shard, vm, rng } = &mut **guard;
             shards.push(shard);
-            rng.get_or_insert(own);
+            first.get_or_insert((vm, rng));
         }
-        let Some(rng) = rng else { return };
+        let Some((vm, rng)) = first else { return };
         let shards = match shards.len() {
             1 => shards.pop().map_or(Shards::None, Shards::One),
             _ => Shards::Many(&mut shards, count),
@@ -132,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             gate,
             settings: &self.engine,
             rng,
-            scripts: None,
+            scripts: Some(vm),
         };
         if let Err(error) = cx.call(entry, args) {
             self.note_error(&error);

@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let found = parser.len();
             if found > 0 {
                 let memory = std::mem::take(&mut self.memory);
-                let batch = Batch::new(memory, &parser, &input, self.server.shards.len(), &self.server.seed);
+                let batch = Batch::new(memory, &parser, &input, &self.server);
                 self.run_batch(&batch).await;
                 self.memory = batch.into_memory();
             }

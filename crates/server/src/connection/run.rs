@@ -9,6 +9,7 @@ use moonshard_engine::command::Entry;
 use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::{Args, Caller, Ctx, Error};
 use moonshard_lock::Guard;
+use moonshard_scripting::Plan as ScriptPlan;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -58,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let plan = batch.plan(at);
             let Some(entry) = plan.entry else { break };
             match plan.place {
-                Place::Shard { index, .. } => {
+                Place::Shard { index, .. } | Place::Script { index, .. } => {
                     let guard = match &mut held {
                         Some((held, guard)) if *held == index => guard,
                         other => {
@@ -70,6 +71,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                             &mut other.insert((index, guard)).1
                         }
                     };
+                    if let Place::Script { slot, .. } = plan.place {
+                        guard.vm.expect(ScriptPlan::Slot(slot));
+                    }
                     self.call(guard, entry, batch.args(at), now_ms);
                     if !guard.shard.garbage.is_empty() {
                         server.reap(&mut guard.shard);
@@ -86,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs a command on one shard.
     #[inline]
     fn call(&mut self, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
-        let ShardState { shard, rng } = state;
+        let ShardState { shard, vm, rng } = state;
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
                 .touching(!self.session.no_touch),
@@ -95,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             gate: Gate::empty(),
             settings: &self.engine,
             rng,
-            scripts: None,
+            scripts: Some(vm),
         };
         if let Err(error) = cx.call(entry, args) {
             self.note_error(&error);

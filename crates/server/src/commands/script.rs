@@ -1,0 +1,59 @@
+//! SCRIPT and its subcommands.
+
+use super::Call;
+use moonshard_engine::Error;
+
+const FLUSH_MODES: Error = Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+
+impl Call<'_> {
+    pub(super) fn script_load(&mut self) -> Result<(), Error> {
+        let sha = self.server.scripts.registry.load(self.args.raw(2))?;
+        self.reply.bulk(sha.as_bytes());
+        Ok(())
+    }
+
+    pub(super) fn script_exists(&mut self) -> Result<(), Error> {
+        let names = self.args.from(2);
+        self.reply.array(names.len());
+        for name in names {
+            self.reply.int(i64::from(self.server.scripts.registry.exists(name)));
+        }
+        Ok(())
+    }
+
+    /// Forgets all scripts, on every shard at once. What the VMs have compiled is dropped by each when it next runs a
+    /// script, and here already where nothing runs.
+    pub(super) fn script_flush(&mut self) -> Result<(), Error> {
+        match self.args.len() {
+            2 => {}
+            3 if self.args.is(2, "SYNC") || self.args.is(2, "ASYNC") => {}
+            _ => return Err(FLUSH_MODES),
+        }
+        self.server.scripts.registry.flush();
+        for cell in &self.server.shards {
+            if let Some(mut guard) = cell.lock.try_lock() {
+                guard.vm.reset();
+            }
+        }
+        self.reply.ok();
+        Ok(())
+    }
+
+    pub(super) fn script_kill(&mut self) -> Result<(), Error> {
+        self.server.kill_scripts()?;
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// There is no debugger yet: it can only be switched off.
+    pub(super) fn script_debug(&mut self) -> Result<(), Error> {
+        if self.args.is(2, "NO") {
+            self.reply.ok();
+            return Ok(());
+        }
+        if self.args.is(2, "YES") || self.args.is(2, "SYNC") {
+            return Err(Error::fixed("ERR The script debugger is not supported"));
+        }
+        Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
+    }
+}

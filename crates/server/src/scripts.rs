@@ -1,0 +1,123 @@
+//! Scripts as the server holds them: one registry, the watchdog, and what a long script means for others.
+
+use crate::config::Settings;
+use crate::server::Server;
+use moonshard_engine::Error;
+use moonshard_scripting::{
+    Control, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, kill_slow_scripts, luajit_check,
+};
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// The scripts of the whole server.
+pub struct Scripts {
+    /// What is known, by SHA1.
+    pub registry: Arc<Registry>,
+    /// The settings that the VMs and the watchdog read.
+    pub settings: Arc<ScriptSettings>,
+    /// Whether LuaJIT may compile.
+    jit: bool,
+}
+
+impl Scripts {
+    /// None yet. Looks whether LuaJIT's compiler may be used: where hooks do not reach compiled code, a compiled
+    /// loop could not be killed.
+    pub fn new(settings: &Settings) -> Self {
+        let jit = luajit_check::hooks_reach_compiled_code();
+        if !jit {
+            tracing::warn!(
+                "LuaJIT was built without LUAJIT_ENABLE_CHECKHOOK: its compiler stays off, so that scripts can be killed"
+            );
+        }
+        let scripts = Self { registry: Arc::default(), settings: Arc::default(), jit };
+        scripts.apply(settings);
+        scripts
+    }
+
+    /// Takes over a changed configuration.
+    pub fn apply(&self, settings: &Settings) {
+        self.settings.busy_threshold_ms.store(settings.busy_reply_threshold, Relaxed);
+        let limit = usize::try_from(settings.script_memory_limit).unwrap_or(usize::MAX);
+        self.settings.memory_limit_bytes.store(limit, Relaxed);
+        self.settings.set_default_flags(ScriptFlags::from_bits_truncate(settings.lua_default_flags.bits()));
+    }
+
+    /// What a shard's VM needs of the server.
+    pub fn host(&self) -> VmHost {
+        VmHost { shed: Arc::new(shed_worker), jit: self.jit, settings: self.settings.clone() }
+    }
+}
+
+/// Moves the other tasks of this I/O thread to a new thread; this one goes on with the script. The runtime does so
+/// when a task says that it will block, and the new thread gets going while this one sleeps for a moment.
+fn shed_worker() {
+    const HEAD_START: Duration = Duration::from_micros(100);
+    // Outside of a runtime there is nothing to move, and saying so would panic.
+    if tokio::runtime::Handle::try_current().is_ok() {
+        tokio::task::block_in_place(|| std::thread::sleep(HEAD_START));
+    }
+}
+
+/// The shards that a script on this shard's VM has locked besides its own.
+#[derive(Debug, Default)]
+pub struct HeldShards(Mutex<Vec<usize>>);
+
+impl HeldShards {
+    /// Notes what the script that is about to run holds.
+    pub fn set(&self, shards: impl Iterator<Item = usize>) {
+        let mut held = self.0.lock();
+        held.clear();
+        held.extend(shards);
+    }
+}
+
+impl Server {
+    /// Starts the watchdog. It lives as long as what is returned.
+    ///
+    /// # Errors
+    /// When the system has no thread or signal to give.
+    pub fn watch_scripts(self: &Arc<Self>) -> io::Result<Watchdog> {
+        let controls = self.script_controls();
+        let server = Arc::downgrade(self);
+        Watchdog::start(controls, self.scripts.settings.clone(), move |shard| {
+            if let Some(server) = server.upgrade() {
+                server.refuse_while_busy(shard);
+            }
+        })
+    }
+
+    /// The controls of all shards.
+    pub fn script_controls(&self) -> Vec<Arc<Control>> {
+        self.shards.iter().map(|cell| cell.control.clone()).collect()
+    }
+
+    /// Answers BUSY to whoever waits or comes for a shard that a busy script holds.
+    fn refuse_while_busy(&self, shard: usize) {
+        let cell = &self.shards[shard];
+        let held = cell.script_holds.0.lock();
+        let shards = || std::iter::once(shard).chain(held.iter().copied().filter(|&other| other != shard));
+        shards().for_each(|shard| self.shards[shard].lock.refuse_waiters(true));
+        // The script may have ended meanwhile, and others have got the locks.
+        if !cell.control.is_busy() {
+            shards().for_each(|shard| self.shards[shard].lock.refuse_waiters(false));
+        }
+    }
+
+    /// SCRIPT KILL.
+    ///
+    /// # Errors
+    /// NOTBUSY and UNKILLABLE.
+    pub fn kill_scripts(&self) -> Result<(), Error> {
+        kill_slow_scripts(&self.script_controls()).into_result()
+    }
+
+    /// Ends every script whether it has written or not: the server ends.
+    pub fn end_scripts(&self) {
+        for cell in &self.shards {
+            cell.control.kill_even_if_written();
+        }
+    }
+}
