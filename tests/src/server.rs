@@ -13,8 +13,11 @@ use crate::resp::Client;
 
 /// How long a server may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(20);
-/// Below the range from which the kernel takes ports for outgoing connections, so that none of those is in the way.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// With the ports of the cluster bus above them, all below the range from which the kernel takes ports for outgoing
+/// connections, so that none of those is in the way.
+const PORTS: std::ops::Range<u16> = 12_000..22_000;
+/// How far the port of the cluster bus lies above a server's own.
+const BUS_ABOVE: u16 = 10_000;
 
 /// Which program to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,7 +270,8 @@ fn free_port() -> (u16, File) {
         let Ok(file) = File::create(locks.join(port.to_string())) else { continue };
         // SAFETY: flock takes a descriptor that `file` keeps open.
         let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
-        if locked && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if locked && is_free(port) && is_free(port + BUS_ABOVE) {
             return (port, file);
         }
     }

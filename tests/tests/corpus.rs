@@ -41,6 +41,11 @@ corpus_files!(
     script_errors,
     script_libraries,
     protocol,
+    bits,
+    sort,
+    transactions,
+    pubsub,
+    blocking,
 );
 
 #[test]
