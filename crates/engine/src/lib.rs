@@ -27,7 +27,7 @@ pub use args::Args;
 pub use ctx::{
     Caller, CmdResult, Ctx, DONE, Flow, ScriptCall, ScriptCaller, ScriptKeys, ScriptRef, ScriptRunner,
 };
-pub use database_index::database_index;
+pub use database_index::{database_index, database_number};
 pub use error::Error;
 pub use rng::Rng;
 pub use settings::{EvictionPolicy, Settings};
