@@ -135,11 +135,11 @@ pub(super) const CLIENT_KILL: Command = Command {
                         Arg::new(
                             "normal_master_slave_pubsub",
                             ArgKind::OneOf(&[
-                                Arg::word("normal", "normal"),
-                                Arg::word("master", "master").since("3.2.0"),
-                                Arg::word("slave", "slave"),
-                                Arg::word("replica", "replica").since("5.0.0"),
-                                Arg::word("pubsub", "pubsub"),
+                                Arg::word("normal", "NORMAL"),
+                                Arg::word("master", "MASTER").since("3.2.0"),
+                                Arg::word("slave", "SLAVE"),
+                                Arg::word("replica", "REPLICA").since("5.0.0"),
+                                Arg::word("pubsub", "PUBSUB"),
                             ]),
                         )
                         .token("TYPE")
@@ -185,10 +185,10 @@ pub(super) const CLIENT_LIST: Command = Command {
             Arg::new(
                 "normal_master_replica_pubsub",
                 ArgKind::OneOf(&[
-                    Arg::word("normal", "normal"),
-                    Arg::word("master", "master"),
-                    Arg::word("replica", "replica"),
-                    Arg::word("pubsub", "pubsub"),
+                    Arg::word("normal", "NORMAL"),
+                    Arg::word("master", "MASTER"),
+                    Arg::word("replica", "REPLICA"),
+                    Arg::word("pubsub", "PUBSUB"),
                 ]),
             )
             .token("TYPE")
@@ -313,10 +313,10 @@ pub(super) const CLIENT_TRACKING: Command = Command {
             Arg::new("status", ArgKind::OneOf(&[Arg::word("on", "ON"), Arg::word("off", "OFF")])),
             Arg::new("client-id", ArgKind::Int).token("REDIRECT").optional(),
             Arg::new("prefix", ArgKind::String).token("PREFIX").optional().multiple().multiple_token(),
-            Arg::word("BCAST", "BCAST").optional(),
-            Arg::word("OPTIN", "OPTIN").optional(),
-            Arg::word("OPTOUT", "OPTOUT").optional(),
-            Arg::word("NOLOOP", "NOLOOP").optional(),
+            Arg::word("bcast", "BCAST").optional(),
+            Arg::word("optin", "OPTIN").optional(),
+            Arg::word("optout", "OPTOUT").optional(),
+            Arg::word("noloop", "NOLOOP").optional(),
         ],
         group: "connection",
         since: "6.0.0",

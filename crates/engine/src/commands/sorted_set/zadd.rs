@@ -23,7 +23,7 @@ pub(super) const ZADD: Command = Command {
             )
             .multiple(),
         ],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "1.2.0",
         summary: "Add one or more members to a sorted set, or update its score if it already exists",
         complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
@@ -51,7 +51,7 @@ pub(super) const ZINCRBY: Command = Command {
             Arg::new("increment", ArgKind::Int),
             Arg::new("member", ArgKind::String),
         ],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "1.2.0",
         summary: "Increment the score of a member in a sorted set",
         complexity: "O(log(N)) where N is the number of elements in the sorted set.",

@@ -8,7 +8,7 @@ pub(super) const ZCARD: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO)],
         args: &[Arg::new("key", ArgKind::Key(0))],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "1.2.0",
         summary: "Get the number of members in a sorted set",
         complexity: "O(1)",

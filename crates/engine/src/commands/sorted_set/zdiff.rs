@@ -8,7 +8,7 @@ pub(super) const ZDIFF: Command = Command {
     meta: Meta {
         keys: &[KeySpec::counted(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("numkeys", ArgKind::Int), Arg::new("key", ArgKind::Key(0)).multiple(), Arg::word("withscores", "WITHSCORES").optional()],
-        group: "sorted_set", since: "6.2.0",
+        group: "sorted-set", since: "6.2.0",
         summary: "Subtract multiple sorted sets",
         complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
         ..Meta::new("zdiff", Arity::AtLeast(3), Flags::READONLY, Acl::SORTEDSET)
@@ -21,7 +21,7 @@ pub(super) const ZDIFFSTORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::OW.union(KeyFlags::UPDATE)), KeySpec::counted(2, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("destination", ArgKind::Key(0)), Arg::new("numkeys", ArgKind::Int), Arg::new("key", ArgKind::Key(1)).multiple()],
-        group: "sorted_set", since: "6.2.0",
+        group: "sorted-set", since: "6.2.0",
         summary: "Subtract multiple sorted sets and store the resulting sorted set in a new key",
         complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.",
         ..Meta::new("zdiffstore", Arity::AtLeast(4), Flags::WRITE.union(Flags::DENYOOM), Acl::SORTEDSET)

@@ -9,7 +9,7 @@ pub(super) const ZINTERCARD: Command = Command {
     meta: Meta {
         keys: &[KeySpec::counted(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("numkeys", ArgKind::Int), Arg::new("key", ArgKind::Key(0)).multiple(), Arg::new("limit", ArgKind::Int).token("LIMIT").optional()],
-        group: "sorted_set", since: "7.0.0",
+        group: "sorted-set", since: "7.0.0",
         summary: "Intersect multiple sorted sets and return the cardinality of the result",
         complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
         ..Meta::new("zintercard", Arity::AtLeast(3), Flags::READONLY, Acl::SORTEDSET)

@@ -10,7 +10,7 @@ pub(super) const ZMPOP: Command = Command {
     meta: Meta {
         keys: &[KeySpec::counted(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
         args: &[Arg::new("numkeys", ArgKind::Int), Arg::new("key", ArgKind::Key(0)).multiple(), Arg::new("where", ArgKind::OneOf(&[Arg::word("min", "MIN"), Arg::word("max", "MAX")])), Arg::new("count", ArgKind::Int).token("COUNT").optional()],
-        group: "sorted_set", since: "7.0.0",
+        group: "sorted-set", since: "7.0.0",
         summary: "Remove and return members with scores in a sorted set",
         complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
         ..Meta::new("zmpop", Arity::AtLeast(4), Flags::WRITE, Acl::SORTEDSET)

@@ -9,7 +9,7 @@ pub(super) const ZPOPMIN: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("count", ArgKind::Int).optional()],
-        group: "sorted_set", since: "5.0.0",
+        group: "sorted-set", since: "5.0.0",
         summary: "Remove and return members with the lowest scores in a sorted set",
         complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
         ..Meta::new("zpopmin", Arity::AtLeast(2), Flags::WRITE.union(Flags::FAST), Acl::SORTEDSET)
@@ -22,7 +22,7 @@ pub(super) const ZPOPMAX: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("count", ArgKind::Int).optional()],
-        group: "sorted_set", since: "5.0.0",
+        group: "sorted-set", since: "5.0.0",
         summary: "Remove and return members with the highest scores in a sorted set",
         complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
         ..Meta::new("zpopmax", Arity::AtLeast(2), Flags::WRITE.union(Flags::FAST), Acl::SORTEDSET)

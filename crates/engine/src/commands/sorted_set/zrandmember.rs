@@ -19,7 +19,7 @@ pub(super) const ZRANDMEMBER: Command = Command {
             )
             .optional(),
         ],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "6.2.0",
         summary: "Get one or multiple random elements from a sorted set",
         complexity: "O(N) where N is the number of elements returned",

@@ -10,7 +10,7 @@ pub(super) const ZRANGE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("start", ArgKind::String), Arg::new("stop", ArgKind::String), Arg::new("sortby", ArgKind::OneOf(&[Arg::word("byscore", "BYSCORE"), Arg::word("bylex", "BYLEX")])).optional().since("6.2.0"), Arg::word("rev", "REV").optional().since("6.2.0"), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional().since("6.2.0"), Arg::word("withscores", "WITHSCORES").optional()],
-        group: "sorted_set", since: "1.2.0",
+        group: "sorted-set", since: "1.2.0",
         summary: "Return a range of members in a sorted set",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
         history: &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")],
@@ -24,7 +24,7 @@ pub(super) const ZREVRANGE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("start", ArgKind::Int), Arg::new("stop", ArgKind::Int), Arg::word("withscores", "WITHSCORES").optional()],
-        group: "sorted_set", since: "1.2.0",
+        group: "sorted-set", since: "1.2.0",
         summary: "Return a range of members in a sorted set, by index, with scores ordered from high to low",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
         doc_flags: DocFlags::DEPRECATED,
@@ -40,7 +40,7 @@ pub(super) const ZRANGEBYSCORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("min", ArgKind::Double), Arg::new("max", ArgKind::Double), Arg::word("withscores", "WITHSCORES").optional().since("2.0.0"), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional()],
-        group: "sorted_set", since: "1.0.5",
+        group: "sorted-set", since: "1.0.5",
         summary: "Return a range of members in a sorted set, by score",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
         history: &[("2.0.0", "Added the `WITHSCORES` modifier.")],
@@ -57,7 +57,7 @@ pub(super) const ZREVRANGEBYSCORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("max", ArgKind::Double), Arg::new("min", ArgKind::Double), Arg::word("withscores", "WITHSCORES").optional(), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional()],
-        group: "sorted_set", since: "2.2.0",
+        group: "sorted-set", since: "2.2.0",
         summary: "Return a range of members in a sorted set, by score, with scores ordered from high to low",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
         history: &[("2.1.6", "`min` and `max` can be exclusive.")],
@@ -74,7 +74,7 @@ pub(super) const ZRANGEBYLEX: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("min", ArgKind::String), Arg::new("max", ArgKind::String), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional()],
-        group: "sorted_set", since: "2.8.9",
+        group: "sorted-set", since: "2.8.9",
         summary: "Return a range of members in a sorted set, by lexicographical range",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
         doc_flags: DocFlags::DEPRECATED,
@@ -90,7 +90,7 @@ pub(super) const ZREVRANGEBYLEX: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("max", ArgKind::String), Arg::new("min", ArgKind::String), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional()],
-        group: "sorted_set", since: "2.8.9",
+        group: "sorted-set", since: "2.8.9",
         summary: "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
         doc_flags: DocFlags::DEPRECATED,

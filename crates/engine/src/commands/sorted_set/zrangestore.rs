@@ -10,7 +10,7 @@ pub(super) const ZRANGESTORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::OW.union(KeyFlags::UPDATE)), KeySpec::one(2, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("dst", ArgKind::Key(0)), Arg::new("src", ArgKind::Key(1)), Arg::new("min", ArgKind::String), Arg::new("max", ArgKind::String), Arg::new("sortby", ArgKind::OneOf(&[Arg::word("byscore", "BYSCORE"), Arg::word("bylex", "BYLEX")])).optional(), Arg::word("rev", "REV").optional(), Arg::new("offset_count", ArgKind::Block(&[Arg::new("offset", ArgKind::Int), Arg::new("count", ArgKind::Int)])).token("LIMIT").optional()],
-        group: "sorted_set", since: "6.2.0",
+        group: "sorted-set", since: "6.2.0",
         summary: "Store a range of members from sorted set into another key",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
         ..Meta::new("zrangestore", Arity::AtLeast(5), Flags::WRITE.union(Flags::DENYOOM), Acl::SORTEDSET)

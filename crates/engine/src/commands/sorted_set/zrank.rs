@@ -8,7 +8,7 @@ pub(super) const ZRANK: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("member", ArgKind::String)],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "2.0.0",
         summary: "Determine the index of a member in a sorted set",
         complexity: "O(log(N))",
@@ -22,7 +22,7 @@ pub(super) const ZREVRANK: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("member", ArgKind::String)],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "2.0.0",
         summary: "Determine the index of a member in a sorted set, with scores ordered from high to low",
         complexity: "O(log(N))",

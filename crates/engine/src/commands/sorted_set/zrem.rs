@@ -8,7 +8,7 @@ pub(super) const ZREM: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("member", ArgKind::String).multiple()],
-        group: "sorted_set", since: "1.2.0",
+        group: "sorted-set", since: "1.2.0",
         summary: "Remove one or more members from a sorted set",
         complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
         history: &[("2.4.0", "Accepts multiple elements.")],

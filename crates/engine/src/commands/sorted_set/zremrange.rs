@@ -9,7 +9,7 @@ pub(super) const ZREMRANGEBYRANK: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("start", ArgKind::Int), Arg::new("stop", ArgKind::Int)],
-        group: "sorted_set", since: "2.0.0",
+        group: "sorted-set", since: "2.0.0",
         summary: "Remove all members in a sorted set within the given indexes",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
         ..Meta::new("zremrangebyrank", Arity::Exact(4), Flags::WRITE, Acl::SORTEDSET)
@@ -22,7 +22,7 @@ pub(super) const ZREMRANGEBYSCORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("min", ArgKind::Double), Arg::new("max", ArgKind::Double)],
-        group: "sorted_set", since: "1.2.0",
+        group: "sorted-set", since: "1.2.0",
         summary: "Remove all members in a sorted set within the given scores",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
         ..Meta::new("zremrangebyscore", Arity::Exact(4), Flags::WRITE, Acl::SORTEDSET)
@@ -35,7 +35,7 @@ pub(super) const ZREMRANGEBYLEX: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("min", ArgKind::String), Arg::new("max", ArgKind::String)],
-        group: "sorted_set", since: "2.8.9",
+        group: "sorted-set", since: "2.8.9",
         summary: "Remove all members in a sorted set between the given lexicographical range",
         complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
         ..Meta::new("zremrangebylex", Arity::Exact(4), Flags::WRITE, Acl::SORTEDSET)

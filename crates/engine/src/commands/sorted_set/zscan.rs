@@ -11,7 +11,7 @@ pub(super) const ZSCAN: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("cursor", ArgKind::Int), Arg::new("pattern", ArgKind::Pattern).token("MATCH").optional(), Arg::new("count", ArgKind::Int).token("COUNT").optional()],
-        group: "sorted_set", since: "2.8.0",
+        group: "sorted-set", since: "2.8.0",
         summary: "Incrementally iterate sorted sets elements and associated scores",
         complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
         tips: &["nondeterministic_output"],

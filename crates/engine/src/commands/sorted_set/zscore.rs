@@ -8,7 +8,7 @@ pub(super) const ZSCORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("member", ArgKind::String)],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "1.2.0",
         summary: "Get the score associated with the given member in a sorted set",
         complexity: "O(1)",
@@ -22,7 +22,7 @@ pub(super) const ZMSCORE: Command = Command {
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
         args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("member", ArgKind::String).multiple()],
-        group: "sorted_set",
+        group: "sorted-set",
         since: "6.2.0",
         summary: "Get the score associated with the given members in a sorted set",
         complexity: "O(N) where N is the number of members being requested.",
