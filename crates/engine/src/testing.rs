@@ -2,6 +2,7 @@
 
 use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
+use crate::effects::{Event, Listening, Replay};
 use crate::keyspace::{Keyspace, Shard, Shards};
 use crate::{Args, Caller, Ctx, EvictionPolicy, Rng, Settings};
 use moonshard_protocol::{Encoding, Reply};
@@ -42,6 +43,29 @@ impl Engine {
             },
             rng: Rng::new(3),
         }
+    }
+
+    /// An engine whose changes are heard, for [`Engine::told`] and [`Engine::replayed`].
+    pub fn listening(shards: usize) -> Self {
+        let mut engine = Self::new(shards);
+        for shard in &mut engine.shards {
+            shard.effects.listening = Listening::all();
+        }
+        engine
+    }
+
+    /// The events since the last call, as `name key` by shard in ascending order: `hdel k, del k`.
+    pub fn told(&mut self) -> String {
+        let events = self.shards.iter_mut().flat_map(|shard| shard.effects.take_events());
+        let show = |event: Event| format!("{} {}", event.name, String::from_utf8_lossy(&event.key));
+        events.map(show).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The commands to replay since the last call, by shard in ascending order: `SREM k a, DEL k`.
+    pub fn replayed(&mut self) -> String {
+        let replays = self.shards.iter_mut().flat_map(|shard| shard.effects.take_replays());
+        let show = |replay: Replay| String::from_utf8_lossy(&replay.args.join(&b' ')).into_owned();
+        replays.map(show).collect::<Vec<_>>().join(", ")
     }
 
     /// The raw reply to a command of these words.
