@@ -61,6 +61,8 @@ pub struct Control {
     thread: AtomicI32,
     /// The run that the watchdog found to be slow: older than about a millisecond.
     slow: AtomicU64,
+    /// The slow run whose hook has heard the signal.
+    heard: AtomicU64,
     /// The run that the watchdog found over the busy threshold.
     busy: AtomicU64,
     /// The first 64 bits of the running script's SHA1, which tell it apart.
@@ -138,6 +140,20 @@ impl Control {
     pub(crate) fn mark_slow(&self, run: u64) {
         self.slow.store(run, Ordering::Release);
         signal::send(self.thread.load(Ordering::Relaxed));
+    }
+
+    /// Notes that the slow script's hook ran.
+    pub(crate) fn hear(&self, run: u64) {
+        self.heard.store(run, Ordering::Release);
+    }
+
+    /// Signals the script's thread again if a signal was lost on it. LuaJIT changes the mask of its hooks in several
+    /// steps, and a signal between them can be undone; so it is sent until the hook has run.
+    pub(crate) fn remind(&self, run: u64) {
+        let unheard = self.is_slow(run) && self.heard.load(Ordering::Acquire) != run;
+        if unheard || self.is_killed() {
+            signal::send(self.thread.load(Ordering::Relaxed));
+        }
     }
 
     pub(crate) fn mark_busy(&self, run: u64) {

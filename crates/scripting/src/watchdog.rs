@@ -118,6 +118,8 @@ fn look(
     if !seen.slow && age >= TICK {
         seen.slow = true;
         control.mark_slow(run);
+    } else {
+        control.remind(run);
     }
     let threshold = settings.busy_threshold_ms.load(Ordering::Relaxed);
     if !seen.busy && threshold > 0 && age >= Duration::from_millis(threshold) {

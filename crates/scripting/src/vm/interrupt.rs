@@ -59,6 +59,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) 
         unsafe {
             if control.is_slow(run) && !(*script).shed_done {
                 (*script).shed_done = true;
+                control.hear(run);
                 shed(&*(*script).shed);
             }
             ffi::lua_sethook(state, None, 0, 0);
