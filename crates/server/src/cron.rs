@@ -17,12 +17,14 @@ pub async fn run(server: Arc<Server>) {
         let hz = u64::from(server.config.load().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         server.check_memory();
+        server.read_rates();
         if server.active_expire.load(Relaxed) {
             expire_round(&server).await;
         }
         rounds += 1;
         if rounds.is_multiple_of(hz) {
             close_idle_clients(&server);
+            server.refresh_figures();
         }
     }
 }

@@ -6,6 +6,8 @@ mod commands;
 pub mod config;
 mod connection;
 mod cron;
+mod figures;
+mod latency;
 mod listener;
 mod logging;
 mod memory;
@@ -17,6 +19,7 @@ mod scripts;
 mod server;
 mod shards;
 mod shutdown;
+mod slowlog;
 pub mod startup;
 mod stats;
 

@@ -2,11 +2,14 @@
 
 use crate::clients::Clients;
 use crate::config::{Config, Settings};
+use crate::figures::Figures;
+use crate::latency::Latency;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::scripts::{HeldShards, Scripts};
 use crate::shards::{ShardCell, ShardState};
 use crate::shutdown::Shutdown;
+use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use moonshard_engine::keyspace::{Garbage, Shard};
 use moonshard_engine::{Error, EvictionPolicy, Rng};
@@ -31,8 +34,16 @@ pub struct Server {
     pub clients: Clients,
     /// Counters.
     pub stats: Stats,
+    /// What INFO shows of the shards.
+    pub figures: Figures,
+    /// The last commands that took long.
+    pub slowlog: Slowlog,
+    /// The latency monitor.
+    pub latency: Latency,
     /// Forty hexadecimal digits, new at every start.
     pub run_id: String,
+    /// Forty hexadecimal digits that name the history of the data, should a replica ask for it.
+    replication_id: Mutex<String>,
     /// Unix time in milliseconds of the start.
     pub started_ms: u64,
     /// The seed of all hash tables.
@@ -117,15 +128,18 @@ impl Server {
             ShardCell { lock: ShardLock::new(state), control, script_holds: HeldShards::default() }
         });
         let shards = cells.collect();
-        let run_id =
-            (0..40).map(|_| char::from_digit((random.next() % 16) as u32, 16).unwrap_or('0')).collect();
-        Self {
+        let (run_id, replication_id) = (random_id(&mut random), random_id(&mut random));
+        let server = Self {
             config,
             shards,
             scripts,
             clients: Clients::default(),
             stats: Stats::default(),
+            figures: Figures::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
             run_id,
+            replication_id: Mutex::new(replication_id),
             started_ms: unix_ms(),
             seed,
             pause: Pause::default(),
@@ -136,13 +150,25 @@ impl Server {
             over_memory: AtomicBool::new(false),
             evict_from: AtomicUsize::new(0),
             reaper: reaper(),
-        }
+        };
+        server.observe_as(&settings);
+        server
+    }
+
+    /// The name of the data's history.
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Gives the data's history a new name.
+    pub fn change_replication_id(&self, random: &mut Rng) {
+        *self.replication_id.lock() = random_id(random);
     }
 
     /// Whether requests have to be looked at one by one: a monitor watches, or clients are paused.
     #[inline]
     pub fn is_watched(&self) -> bool {
-        self.monitors.any() || self.pause.is_set()
+        self.monitors.any() || self.pause.is_set() || self.slowlog.wants_all()
     }
 
     /// Whether memory was over its limit when last looked at. Where there is no limit it never is.
@@ -167,13 +193,33 @@ impl Server {
         self.errors.lock().clear();
     }
 
+    /// Values that wait to be dropped by the thread that does so.
+    pub fn lazy_free_pending(&self) -> usize {
+        self.reaper.len()
+    }
+
+    /// Takes over what the configuration says about observing commands.
+    pub fn observe_as(&self, settings: &Settings) {
+        self.slowlog.configure(settings.slowlog_log_slower_than, settings.slowlog_max_len);
+        self.latency.configure(settings.latency_monitor_threshold, settings.latency_tracking);
+    }
+
     /// Hands what a shard has thrown away to the thread that drops it.
     pub fn reap(&self, shard: &mut Shard) {
+        if shard.garbage.is_empty() {
+            return;
+        }
+        self.stats.lazy_freed.fetch_add(shard.garbage.len() as u64, Relaxed);
         for garbage in shard.garbage.drain(..) {
             // The thread lives as long as the server; without it the value is dropped here.
             let _ = self.reaper.send(garbage);
         }
     }
+}
+
+/// Forty hexadecimal digits.
+fn random_id(random: &mut Rng) -> String {
+    (0..40).map(|_| char::from_digit((random.next() % 16) as u32, 16).unwrap_or('0')).collect()
 }
 
 /// Starts the thread that drops large values. It ends when the server does.

@@ -2,6 +2,7 @@
 
 use crate::server::Server;
 use moonshard_engine::keyspace::ShardStats;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -28,6 +29,8 @@ pub struct Stats {
     pub query_buffer_disconnections: AtomicU64,
     /// Connections closed for `client-output-buffer-limit`.
     pub output_buffer_disconnections: AtomicU64,
+    /// Values that were dropped off the request path.
+    pub lazy_freed: AtomicU64,
     /// EVALSHA of scripts that were not known.
     pub noscript_errors: AtomicU64,
 }
@@ -45,6 +48,7 @@ impl Stats {
             &self.writes,
             &self.query_buffer_disconnections,
             &self.output_buffer_disconnections,
+            &self.lazy_freed,
             &self.noscript_errors,
         ];
         for counter in all {
@@ -61,14 +65,23 @@ fn reset_shard(stats: &mut ShardStats) {
 }
 
 impl Server {
-    /// `CONFIG RESETSTAT`: begins all counts anew.
-    pub async fn reset_stats(&self) {
+    /// `CONFIG RESETSTAT`: begins all counts anew, those of a busy shard as soon as it is free.
+    pub fn reset_stats(self: &Arc<Self>) {
         self.stats.reset();
+        self.figures.reset();
+        self.latency.reset_histograms();
         self.reset_error_counts();
-        for cell in &self.shards {
-            if let Ok(mut guard) = cell.lock.lock().await {
+        for (index, cell) in self.shards.iter().enumerate() {
+            if let Some(mut guard) = cell.lock.try_lock_for_spin() {
                 reset_shard(&mut guard.shard.stats);
+                continue;
             }
+            let server = self.clone();
+            tokio::spawn(async move {
+                if let Ok(mut guard) = server.shards[index].lock.lock_patient().await {
+                    reset_shard(&mut guard.shard.stats);
+                }
+            });
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Keyspace<'a> {
     pub(super) shards: Shards<'a>,
     pub(super) db: usize,
     pub(super) now_ms: u64,
+    /// Microseconds beyond `now_ms`.
+    micros: u16,
     mode: ExpiryMode,
     touch: bool,
     clock: AccessClock,
@@ -58,12 +60,18 @@ impl<'a> Keyspace<'a> {
     /// A view of `shards` with database `db` selected, at Unix time `now_ms`.
     pub fn new(shards: Shards<'a>, db: usize, now_ms: u64, settings: &'a Settings) -> Self {
         let clock = AccessClock::new(now_ms, settings);
-        Self { shards, db, now_ms, mode: ExpiryMode::DeleteWhenDue, touch: true, clock, settings }
+        Self { shards, db, now_ms, micros: 0, mode: ExpiryMode::DeleteWhenDue, touch: true, clock, settings }
     }
 
     /// With keys that are due treated as `mode` says.
     pub const fn expiry_mode(mut self, mode: ExpiryMode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// So many microseconds later than the millisecond given, which only TIME tells.
+    pub const fn at_micros(mut self, micros: u16) -> Self {
+        self.micros = micros;
         self
     }
 
@@ -76,6 +84,11 @@ impl<'a> Keyspace<'a> {
     /// The moment at which the command runs: Unix time in milliseconds.
     pub const fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// The moment at which the command runs: Unix time in microseconds.
+    pub const fn now_micros(&self) -> u64 {
+        self.now_ms * 1000 + self.micros as u64
     }
 
     /// The selected database.

@@ -28,13 +28,16 @@ impl Call<'_> {
         let server = &**self.server;
         let set = server.config.set(&pairs, caller, &|old, new| apply(server, old, new));
         set.map_err(|error| Error::bytes(error.text()))?;
-        self.server.check_memory();
+        let settings = server.config.load();
+        server.observe_as(&settings);
+        server.scripts.apply(&settings);
+        server.check_memory();
         self.reply.ok();
         Ok(())
     }
 
-    pub(super) async fn config_reset_stat(&mut self) -> Result<(), Error> {
-        self.server.reset_stats().await;
+    pub(super) fn config_reset_stat(&mut self) -> Result<(), Error> {
+        self.server.reset_stats();
         allocator::reset_peak();
         self.reply.ok();
         Ok(())

@@ -3,6 +3,7 @@
 mod client;
 mod client_list;
 mod config;
+mod info;
 mod script;
 mod session;
 
@@ -81,9 +82,10 @@ impl Call<'_> {
     pub async fn run_server(&mut self, command: ServerCommand) -> Result<(), Error> {
         match command {
             ServerCommand::ConfigGet => self.config_get(),
-            ServerCommand::ConfigResetStat => self.config_reset_stat().await,
+            ServerCommand::ConfigResetStat => self.config_reset_stat(),
             ServerCommand::ConfigRewrite => self.config_rewrite(),
             ServerCommand::ConfigSet => self.config_set(),
+            ServerCommand::Info => self.info(),
             ServerCommand::ScriptDebug => self.script_debug(),
             ServerCommand::ScriptExists => self.script_exists(),
             ServerCommand::ScriptFlush => self.script_flush(),

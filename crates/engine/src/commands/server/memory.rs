@@ -122,3 +122,22 @@ fn memory_help(cx: &mut Ctx<'_>, _args: Args<'_>) -> CmdResult {
     ]);
     DONE
 }
+
+fn memory_usage(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut at = 3;
+    while at < args.len() {
+        if !args.is(at, "SAMPLES") || at + 1 == args.len() {
+            return Err(Error::SYNTAX);
+        }
+        // The size is known without sampling; the count is only checked.
+        if args.int(at + 1)? < 0 {
+            return Err(Error::SYNTAX);
+        }
+        at += 2;
+    }
+    match cx.keys.get(args.raw(2)) {
+        Some(entry) => cx.reply.count(entry.memory_bytes()),
+        None => cx.reply.null(),
+    }
+    DONE
+}

@@ -1,7 +1,31 @@
 //! The server as a whole: its configuration, its figures, its debugging.
 
 mod config;
+mod debug;
+mod info;
+mod lastsave;
+mod latency;
+mod lolwut;
+mod memory;
+mod monitor;
+mod role;
+mod shutdown;
+mod slowlog;
+mod time;
 
 use crate::command::Command;
 
-pub(super) const COMMANDS: &[&Command] = &[&config::CONFIG];
+pub(super) const COMMANDS: &[&Command] = &[
+    &config::CONFIG,
+    &debug::DEBUG,
+    &info::INFO,
+    &lastsave::LASTSAVE,
+    &latency::LATENCY,
+    &lolwut::LOLWUT,
+    &memory::MEMORY,
+    &monitor::MONITOR,
+    &role::ROLE,
+    &shutdown::SHUTDOWN,
+    &slowlog::SLOWLOG,
+    &time::TIME,
+];

@@ -19,3 +19,11 @@ pub(super) const TIME: Command = Command {
     },
 }
 .checked();
+
+fn time(cx: &mut Ctx<'_>, _args: Args<'_>) -> CmdResult {
+    let micros = cx.keys.now_micros();
+    cx.reply.array(2);
+    cx.reply.bulk_int((micros / 1_000_000) as i64);
+    cx.reply.bulk_int((micros % 1_000_000) as i64);
+    DONE
+}

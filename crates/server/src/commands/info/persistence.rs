@@ -1,0 +1,59 @@
+//! The sections `persistence` and `replication`.
+
+use super::Report;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub(super) fn persistence(report: &mut Report<'_>) {
+    let changes: u64 = report.shards.iter().map(|shard| shard.changes).sum();
+    let unsaved = changes.saturating_sub(report.server.figures.saved_changes.load(Relaxed));
+    report.section("Persistence");
+    report.zeros(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    report.field("current_fork_perc", "0.00");
+    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    report.field("rdb_changes_since_last_save", unsaved);
+    report.field("rdb_bgsave_in_progress", 0);
+    report.field("rdb_last_save_time", report.server.started_ms / 1000);
+    report.field("rdb_last_bgsave_status", "ok");
+    report.field("rdb_last_bgsave_time_sec", -1);
+    report.field("rdb_current_bgsave_time_sec", -1);
+    report.zeros(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+    ]);
+    report.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    report.field("aof_last_rewrite_time_sec", -1);
+    report.field("aof_current_rewrite_time_sec", -1);
+    report.field("aof_last_bgrewrite_status", "ok");
+    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    report.field("aof_last_write_status", "ok");
+    report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+}
+
+/// A replication id that stands for none.
+const NO_REPLICATION_ID: &str = "0000000000000000000000000000000000000000";
+
+pub(super) fn replication(report: &mut Report<'_>) {
+    let settings = report.server.config.load_full();
+    report.section("Replication");
+    report.field("role", "master");
+    report.field("connected_slaves", 0);
+    if settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag > 0 {
+        report.field("min_slaves_good_slaves", 0);
+    }
+    report.field("master_failover_state", "no-failover");
+    report.field("master_replid", report.server.replication_id());
+    report.field("master_replid2", NO_REPLICATION_ID);
+    report.field("master_repl_offset", 0);
+    report.field("second_repl_offset", -1);
+    report.field("repl_backlog_active", 0);
+    report.field("repl_backlog_size", settings.repl_backlog_size);
+    report.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}

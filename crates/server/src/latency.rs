@@ -1,0 +1,158 @@
+//! The latency monitor: when something took longer than `latency-monitor-threshold`, and how long every command takes.
+
+use crate::server::unix_ms;
+use hdrhistogram::Histogram;
+use moonshard_engine::command::CommandId;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Samples that are kept of one event.
+const SAMPLES_MAX: usize = 160;
+/// The longest time that a histogram tells from longer ones, in nanoseconds.
+const NANOS_MAX: u64 = 1_000_000_000;
+
+/// When an event took long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Unix time in seconds.
+    pub unix_seconds: u64,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+}
+
+/// What is known of one event: the oldest sample first.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// The samples, one a second at most.
+    pub samples: Vec<Sample>,
+    /// The longest ever, in milliseconds.
+    pub millis_max: u64,
+}
+
+/// The latency monitor. See the [module](self).
+#[derive(Debug, Default)]
+pub struct Latency {
+    /// From how many milliseconds on an event is sampled; 0 for never.
+    threshold_ms: AtomicU64,
+    tracks: AtomicBool,
+    events: Mutex<BTreeMap<&'static str, Series>>,
+    histograms: Mutex<BTreeMap<CommandId, Histogram<u32>>>,
+}
+
+impl Latency {
+    /// Sets from how many milliseconds on an event is sampled (0 for never), and whether commands have histograms.
+    pub fn configure(&self, threshold_ms: u64, tracks: bool) {
+        self.threshold_ms.store(threshold_ms, Relaxed);
+        if !tracks && self.tracks.swap(false, Relaxed) {
+            self.histograms.lock().clear();
+        }
+        self.tracks.store(tracks, Relaxed);
+    }
+
+    /// From how many milliseconds on an event is sampled; 0 for never.
+    pub fn threshold_ms(&self) -> u64 {
+        self.threshold_ms.load(Relaxed)
+    }
+
+    /// Samples an event if it took long.
+    #[inline]
+    pub fn note(&self, event: &'static str, nanos: u64) {
+        let threshold_ms = self.threshold_ms();
+        let millis = nanos / 1_000_000;
+        if threshold_ms > 0 && millis >= threshold_ms {
+            self.sample(event, millis, unix_ms() / 1000);
+        }
+    }
+
+    fn sample(&self, event: &'static str, millis: u64, unix_seconds: u64) {
+        let mut events = self.events.lock();
+        let series = events.entry(event).or_default();
+        series.millis_max = series.millis_max.max(millis);
+        match series.samples.last_mut() {
+            Some(last) if last.unix_seconds == unix_seconds => last.millis = last.millis.max(millis),
+            _ => {
+                if series.samples.len() == SAMPLES_MAX {
+                    series.samples.remove(0);
+                }
+                series.samples.push(Sample { unix_seconds, millis });
+            }
+        }
+    }
+
+    /// Adds a call to its command's histogram.
+    pub fn record(&self, id: CommandId, nanos: u64) {
+        if !self.tracks.load(Relaxed) {
+            return;
+        }
+        let mut histograms = self.histograms.lock();
+        let histogram = match histograms.entry(id) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let Ok(new) = Histogram::new_with_bounds(1, NANOS_MAX, 2) else { return };
+                entry.insert(new)
+            }
+        };
+        histogram.saturating_record(nanos.max(1));
+    }
+
+    /// Looks at the histogram of every command that has one, by ascending id.
+    pub fn each_histogram(&self, mut look: impl FnMut(CommandId, &Histogram<u32>)) {
+        self.histograms.lock().iter().for_each(|(&id, histogram)| look(id, histogram));
+    }
+
+    /// Forgets all histograms.
+    pub fn reset_histograms(&self) {
+        self.histograms.lock().clear();
+    }
+
+    /// All events.
+    pub fn events(&self) -> BTreeMap<&'static str, Series> {
+        self.events.lock().clone()
+    }
+
+    /// Forgets an event, or all; tells how many were known.
+    pub fn reset(&self, event: Option<&[u8]>) -> usize {
+        let mut events = self.events.lock();
+        let before = events.len();
+        events.retain(|name, _| event.is_some_and(|event| !event.eq_ignore_ascii_case(name.as_bytes())));
+        before - events.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_keeps_its_longest() {
+        let latency = Latency::default();
+        latency.sample("command", 5, 100);
+        latency.sample("command", 3, 100);
+        latency.sample("command", 4, 101);
+        let series = &latency.events()["command"];
+        assert_eq!(series.samples.iter().map(|sample| sample.millis).collect::<Vec<_>>(), [5, 4]);
+        assert_eq!(series.millis_max, 5);
+        assert_eq!(latency.reset(Some(b"other")), 0);
+        assert_eq!(latency.reset(Some(b"COMMAND")), 1);
+    }
+
+    #[test]
+    fn below_the_threshold_nothing_is_sampled() {
+        let latency = Latency::default();
+        latency.note("command", 10_000_000);
+        latency.configure(10, true);
+        latency.note("command", 9_999_999);
+        assert!(latency.events().is_empty());
+        latency.note("command", 10_000_000);
+        assert_eq!(latency.events().len(), 1);
+    }
+
+    #[test]
+    fn samples_are_bounded() {
+        let latency = Latency::default();
+        (0..1000).for_each(|second| latency.sample("command", 1, second));
+        let series = &latency.events()["command"];
+        assert_eq!((series.samples.len(), series.samples[0].unix_seconds), (SAMPLES_MAX, 840));
+    }
+}
