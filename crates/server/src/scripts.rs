@@ -8,7 +8,7 @@ use moonshard_scripting::{
 };
 use parking_lot::Mutex;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -51,13 +51,21 @@ impl Scripts {
     }
 }
 
-/// Moves the other tasks of this I/O thread to a new thread; this one goes on with the script. The runtime does so
-/// when a task says that it will block, and the new thread gets going while this one sleeps for a moment.
+/// Moves the other tasks of this I/O thread to a new thread; this one goes on with the script.
+///
+/// The runtime does so when a task says that it will block, but takes them back if the task is ready again before the
+/// new thread has begun. So this waits for a sign from there: a task that only the new thread can have run.
 fn shed_worker() {
-    const HEAD_START: Duration = Duration::from_micros(100);
+    const PATIENCE: Duration = Duration::from_secs(1);
     // Outside of a runtime there is nothing to move, and saying so would panic.
-    if tokio::runtime::Handle::try_current().is_ok() {
-        tokio::task::block_in_place(|| std::thread::sleep(HEAD_START));
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let (sign, moved) = mpsc::sync_channel(1);
+    runtime.spawn(async move {
+        // Nobody listens any more when the wait was given up.
+        let _ = sign.send(());
+    });
+    if tokio::task::block_in_place(|| moved.recv_timeout(PATIENCE)).is_err() {
+        tracing::warn!("a slow script keeps its I/O thread: no other thread took over its connections");
     }
 }
 
