@@ -370,7 +370,17 @@ impl Reply {
     /// A floating point number. RESP2 shows a bulk string of 17 significant digits.
     pub fn double(&mut self, value: f64) {
         match self.encoding {
-            Encoding::Resp2 | Encoding::Tape2 => {
+            Encoding::Resp2 => {
+                // The text's length goes before it and is known after it; turning the two is cheaper than a buffer.
+                let at = self.out.len();
+                format_double(value, &mut self.out);
+                let len = self.out.len() - at;
+                self.head(b'$', len as i64);
+                let head_len = self.out.len() - at - len;
+                self.out[at..].rotate_right(head_len);
+                self.out.extend_from_slice(b"\r\n");
+            }
+            Encoding::Tape2 => {
                 let mut text = Vec::with_capacity(24);
                 format_double(value, &mut text);
                 self.bulk(&text);
@@ -467,6 +477,7 @@ mod tests {
             (|r| r.pairs(3), b"*6\r\n", b"*3\r\n"),
             (|r| r.pair(), b"", b"*2\r\n"),
             (|r| r.double(1.5), b"$3\r\n1.5\r\n", b",1.5\r\n"),
+            (|r| r.double(-1.0 / 3.0), b"$20\r\n-0.33333333333333331\r\n", b",-0.33333333333333331\r\n"),
             (|r| r.bool(true), b":1\r\n", b"#t\r\n"),
             (|r| r.bool(false), b":0\r\n", b"#f\r\n"),
             (|r| r.verbatim(b"txt", b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),

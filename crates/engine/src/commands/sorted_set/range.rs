@@ -59,7 +59,7 @@ impl<'a> RangeQuery<'a> {
             } else if args.is(at, "LIMIT") && at + 2 < args.len() {
                 (offset, limit) = (args.int(at + 1)?, args.int(at + 2)?);
                 at += 2;
-            } else if reverse.is_none() && args.is(at, "REV") {
+            } else if reversed.is_none() && args.is(at, "REV") {
                 reversed = Some(true);
             } else if chosen.is_none() && args.is(at, "BYLEX") {
                 chosen = Some(By::Lex);
