@@ -100,6 +100,11 @@ impl Reply {
         self.out.len()
     }
 
+    /// Bytes that fit into the buffer.
+    pub const fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
     /// Whether nothing is waiting to be taken.
     pub fn is_empty(&self) -> bool {
         self.out.is_empty()
@@ -302,6 +307,21 @@ impl Reply {
         self.aggregate(tag::PUSH, n);
     }
 
+    /// The head of an attribute of the reply that comes next: `n` pairs must follow. RESP2 has none: nothing may be
+    /// written where this returns `false`.
+    pub fn attribute(&mut self, n: usize) -> bool {
+        let known = self.encoding == Encoding::Resp3;
+        if known {
+            self.head(b'|', n as i64);
+        }
+        known
+    }
+
+    /// Whether out-of-band messages reach the reader.
+    pub const fn takes_pushes(&self) -> bool {
+        self.is_v3()
+    }
+
     /// The head of a list of `n` pairs whose order matters; [`Reply::pair`] goes before each. RESP2 shows an array of
     /// twice as many elements.
     pub fn pairs(&mut self, n: usize) {
@@ -459,9 +479,12 @@ mod tests {
         reply.into_bytes()
     }
 
+    /// What is written, and what that is in RESP2 and RESP3.
+    type Case = (fn(&mut Reply), &'static [u8], &'static [u8]);
+
     #[test]
     fn each_type_in_both_versions() {
-        let cases: &[(fn(&mut Reply), &[u8], &[u8])] = &[
+        let cases: &[Case] = &[
             (|r| r.int(-42), b":-42\r\n", b":-42\r\n"),
             (|r| r.int(7), b":7\r\n", b":7\r\n"),
             (|r| r.bulk(b"a\r\nb"), b"$4\r\na\r\nb\r\n", b"$4\r\na\r\nb\r\n"),

@@ -101,7 +101,7 @@ fn parse(args: Args<'_>, incr: bool) -> Result<Options, Error> {
     if nx && xx {
         return Err(Error::fixed("ERR XX and NX options at the same time are not compatible"));
     }
-    if (gt && nx) || (lt && nx) || (gt && lt) {
+    if (nx && (gt || lt)) || (gt && lt) {
         return Err(Error::fixed("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if incr && rest > 2 {
