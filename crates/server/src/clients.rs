@@ -179,6 +179,14 @@ impl Client {
         self.wake();
         true
     }
+
+    /// Whether CLIENT UNBLOCK has released the client since it blocked, and if so whether with an error.
+    pub fn take_unblocked(&self) -> Option<bool> {
+        match self.unblocked.swap(0, Relaxed) {
+            0 => None,
+            how => Some(how == 2),
+        }
+    }
 }
 
 /// All clients by id.

@@ -111,14 +111,6 @@ pub struct Figures {
     pub startup_bytes: AtomicU64,
 }
 
-/// Adds what was counted of one command.
-fn add(to: &mut CommandStats, more: CommandStats) {
-    to.calls += more.calls;
-    to.failed += more.failed;
-    to.rejected += more.rejected;
-    to.nanos += more.nanos;
-}
-
 impl Figures {
     /// Counts calls of a command that no shard counts.
     pub fn count(&self, id: CommandId, more: CommandStats) {
@@ -127,7 +119,7 @@ impl Figures {
         if calls.len() <= id {
             calls.resize(id + 1, CommandStats::default());
         }
-        add(&mut calls[id], more);
+        calls[id].add(more);
     }
 
     /// The present rates.
@@ -194,7 +186,7 @@ impl Server {
                 all.resize(shard.stats.commands.len(), CommandStats::default());
             }
             for (sum, &more) in all.iter_mut().zip(&shard.stats.commands) {
-                add(sum, more);
+                sum.add(more);
             }
         }
         all

@@ -2,6 +2,7 @@
 
 use crate::clients::Client;
 use crate::connection::Session;
+use crate::sensitive;
 use crate::server::unix_micros;
 use moonshard_engine::Args;
 use moonshard_engine::command::{Entry, Flags};
@@ -42,14 +43,10 @@ impl Monitors {
 
     /// Shows a command to all watchers, unless it is one that must not be seen.
     pub fn feed(&self, session: &Session, entry: &Entry, args: Args<'_>) {
-        if !self.any() {
-            return;
+        if self.any() && !entry.command.meta.flags.contains(Flags::ADMIN) {
+            let args = sensitive::redacted(entry, args);
+            self.send(&line(session.db, &session.client.addr, Args::new(&args)));
         }
-        let flags = entry.command.meta.flags;
-        if flags.intersects(Flags::SKIP_MONITOR.union(Flags::ADMIN)) {
-            return;
-        }
-        self.send(&line(session.db, &session.client.addr, args));
     }
 
     /// Shows a command that a script runs.

@@ -65,17 +65,16 @@ impl Slowlog {
         (0..FAST_MICROS).contains(&self.slower_than.load(Relaxed))
     }
 
-    /// Keeps a command if it was slow. Cheap when it was not.
+    /// Whether a command that took so long was slow.
     #[inline]
-    pub fn note(&self, args: Args<'_>, nanos: u64, client: &Client) {
+    pub fn is_slow(&self, nanos: u64) -> bool {
         let slower_than = self.slower_than.load(Relaxed);
-        if slower_than >= 0 && nanos / 1000 >= slower_than as u64 {
-            self.keep(args, nanos, client);
-        }
+        slower_than >= 0 && nanos / 1000 >= slower_than as u64
     }
 
+    /// Keeps a command that was slow.
     #[cold]
-    fn keep(&self, args: Args<'_>, nanos: u64, client: &Client) {
+    pub fn keep(&self, args: Args<'_>, nanos: u64, client: &Client) {
         let args = cut(args);
         let name = client.names.lock().name.clone();
         let mut log = self.entries.lock();
@@ -116,9 +115,7 @@ fn cut(args: Args<'_>) -> Vec<Vec<u8>> {
         .iter()
         .take(whole)
         .map(|arg| match arg.len().checked_sub(ARG_LEN_MAX) {
-            Some(more @ 1..) => {
-                [&arg[..ARG_LEN_MAX], format!("... ({more} more bytes)").as_bytes()].concat()
-            }
+            Some(more @ 1..) => [&arg[..ARG_LEN_MAX], format!("... ({more} more bytes)").as_bytes()].concat(),
             _ => arg.to_vec(),
         })
         .collect();
@@ -136,10 +133,9 @@ mod tests {
         let log = Slowlog::default();
         log.configure(10, 2);
         let client = Client::new(1, "127.0.0.1:1".into(), "127.0.0.1:2".into(), 3, 0);
-        log.note(Args::new(args), 9_999, &client);
-        assert_eq!(log.len(), 0);
+        assert!(!log.is_slow(9_999) && log.is_slow(10_000));
         for _ in 0..3 {
-            log.note(Args::new(args), 10_000, &client);
+            log.keep(Args::new(args), 10_000, &client);
         }
         log.last(10)
     }

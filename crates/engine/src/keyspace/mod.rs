@@ -29,6 +29,16 @@ pub struct CommandStats {
     pub nanos: u64,
 }
 
+impl CommandStats {
+    /// Adds what was counted elsewhere.
+    pub const fn add(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.failed += more.failed;
+        self.rejected += more.rejected;
+        self.nanos += more.nanos;
+    }
+}
+
 /// What a shard counts.
 #[derive(Clone, Debug, Default)]
 pub struct ShardStats {

@@ -42,6 +42,7 @@ impl Call<'_> {
     /// What the client is answered.
     pub async fn run_session(&mut self, command: SessionCommand) -> Result<(), Error> {
         use SessionCommand as Session;
+        self.session.client.note_command(self.entry.id);
         match command {
             Session::Auth => self.auth(),
             Session::ClientCaching => self.client_caching(),

@@ -2,15 +2,17 @@
 
 use super::batch;
 use super::{Connection, ReplyMode};
+use crate::clients::flag;
 use crate::commands::Call;
 use crate::shards::{ShardGuards, ShardState, lock_all};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route};
-use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{CommandStats, Keyspace, Shard, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Error, ScriptCall};
 use moonshard_protocol::Encoding;
 use moonshard_scripting::Plan;
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The shards that a request runs on, ascending.
@@ -18,6 +20,9 @@ enum Needs {
     Nothing,
     Shards(Vec<usize>),
 }
+
+/// Commands that have to do with keys.
+const TOUCHES_KEYS: Flags = Flags::WRITE.union(Flags::READONLY).union(Flags::MAY_REPLICATE);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs one request and writes its reply.
@@ -46,19 +51,72 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run_checked(&mut self, args: Args<'_>, plan: batch::Plan, now_ms: u64) -> Result<(), Error> {
         let entry = match plan.entry {
             Some(entry) => entry,
-            None => CommandTable::get().resolve(args)?,
+            None => CommandTable::get().resolve(args).inspect_err(|_| self.count_rejected(args))?,
         };
         let flags = entry.command.meta.flags;
         if !self.session.authenticated && !flags.contains(Flags::NO_AUTH) {
+            self.count_rejected(args);
             return Err(Error::NO_AUTH);
         }
-        self.server.pause.wait(entry).await;
+        if self.session.client.has_flag(flag::MONITOR) && flags.intersects(TOUCHES_KEYS) {
+            self.count_rejected(args);
+            return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
+        }
+        self.wait_for_pause(entry).await;
+        let is_script = entry.command.meta.route == Route::Script;
+        if is_script {
+            // Watchers see a script before the commands that it runs.
+            self.server.monitors.feed(&self.session, entry, args);
+        }
+        let outcome = match entry.command.handler {
+            Handler::Shard(_) => return self.run_and_feed(entry, args, now_ms, is_script).await,
+            Handler::Container => return Err(Error::wrong_arity(&entry.full_name)),
+            Handler::Session(command) => {
+                let started = Instant::now();
+                (self.as_call(entry, args, now_ms).run_session(command).await, started)
+            }
+            Handler::Server(command) => {
+                let started = Instant::now();
+                (self.as_call(entry, args, now_ms).run_server(command).await, started)
+            }
+        };
+        let (outcome, started) = outcome;
+        let nanos = started.elapsed().as_nanos() as u64;
+        self.session.count(entry.id, outcome.is_err(), nanos);
+        self.server.observe(entry, args, nanos, &self.session.client);
         self.server.monitors.feed(&self.session, entry, args);
-        match entry.command.handler {
-            Handler::Shard(_) => self.run_on_shards(entry, args, now_ms).await,
-            Handler::Session(command) => self.as_call(entry, args, now_ms).run_session(command).await,
-            Handler::Server(command) => self.as_call(entry, args, now_ms).run_server(command).await,
-            Handler::Container => Err(Error::wrong_arity(&entry.full_name)),
+        outcome
+    }
+
+    async fn run_and_feed(
+        &mut self,
+        entry: &'static Entry,
+        args: Args<'_>,
+        now_ms: u64,
+        is_fed: bool,
+    ) -> Result<(), Error> {
+        self.run_on_shards(entry, args, now_ms).await?;
+        if !is_fed {
+            self.server.monitors.feed(&self.session, entry, args);
+        }
+        Ok(())
+    }
+
+    /// Waits as long as clients are paused; meanwhile the client counts as blocked.
+    async fn wait_for_pause(&mut self, entry: &Entry) {
+        if self.server.pause.is_set() {
+            let client = self.session.client.clone();
+            client.set_flag(flag::BLOCKED, true);
+            self.server.pause.wait(entry).await;
+            client.set_flag(flag::BLOCKED, false);
+        }
+    }
+
+    /// Counts a call that was refused before it ran.
+    #[cold]
+    fn count_rejected(&self, args: Args<'_>) {
+        if let Some(entry) = CommandTable::get().find(args) {
+            self.server.figures.count(entry.id, CommandStats { rejected: 1, ..CommandStats::default() });
         }
     }
 
@@ -93,7 +151,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let shards = match needs {
             Needs::Nothing => {
+                let started = Instant::now();
                 self.call_anywhere(entry, args, now_ms);
+                self.server.observe(entry, args, started.elapsed().as_nanos() as u64, &self.session.client);
                 return Ok(());
             }
             Needs::Shards(shards) => shards,
@@ -112,7 +172,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             guards[0].1.vm.expect(plan);
             server.shards[shards[0]].script_holds.set(shards.iter().copied());
         }
+        let started = Instant::now();
         self.call_locked(&mut guards, gate, entry, args, now_ms);
+        let nanos = started.elapsed().as_nanos() as u64;
+        guards[0].1.shard.stats.commands[usize::from(entry.id)].nanos += nanos;
+        self.server.observe(entry, args, nanos, &self.session.client);
         for (_, guard) in &mut guards {
             server.reap(&mut guard.shard);
         }
@@ -163,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let mut cx = Ctx {
             keys: Keyspace::new(shards, self.session.db, now_ms, &self.engine)
+                .at_micros(self.micros)
                 .touching(!self.session.no_touch),
             reply: &mut self.reply,
             caller: Caller::Client,

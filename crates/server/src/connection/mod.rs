@@ -13,7 +13,7 @@ pub use session::{ReplyMode, Session};
 
 use crate::clients::Client;
 use crate::config::Settings;
-use crate::server::{Server, engine_settings, unix_ms};
+use crate::server::{Server, engine_settings};
 use batch::{Batch, BatchMemory, REQUESTS_MAX};
 use moonshard_protocol::{Limits, Reply, RequestParser};
 use std::future::poll_fn;
@@ -58,6 +58,8 @@ pub struct Connection<S> {
     settings: Arc<Settings>,
     engine: Arc<moonshard_engine::Settings>,
     generation: u64,
+    /// Microseconds of the batch's moment beyond its milliseconds.
+    micros: u16,
     input: Vec<u8>,
     parser: RequestParser,
     memory: BatchMemory,
@@ -82,6 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             settings,
             engine,
             generation,
+            micros: 0,
             input: Vec::new(),
             parser: RequestParser::new(),
             memory: BatchMemory::default(),
@@ -195,6 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.sent += sent;
             self.server.stats.output_bytes.fetch_add(sent as u64, Relaxed);
+            self.server.stats.writes.fetch_add(1, Relaxed);
+            self.session.client.output_buffer.store(self.unsent() as u64, Relaxed);
         }
         let buffer = self.reply.buffer_mut();
         buffer.clear();
@@ -218,6 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // SAFETY: `read` bytes of the spare capacity were filled, as `ReadBuf` tracks.
         unsafe { self.input.set_len(self.input.len() + read) };
         self.server.stats.input_bytes.fetch_add(read as u64, Relaxed);
+        self.server.stats.reads.fetch_add(1, Relaxed);
         Poll::Ready(Wake::Read)
     }
 
@@ -240,6 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         client.query_buffer.store(self.input.len() as u64, Relaxed);
         client.query_buffer_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
         client.output_buffer.store(self.unsent() as u64, Relaxed);
+        client.reply_buffer.store(self.reply.capacity() as u64, Relaxed);
     }
 
     /// Takes over a changed configuration.
@@ -250,9 +257,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.settings = self.server.config.load_full();
             self.engine = Arc::new(engine_settings(&self.settings, self.server.seed));
         }
-    }
-
-    fn now_ms(&self) -> u64 {
-        unix_ms()
     }
 }

@@ -3,6 +3,7 @@
 
 use super::batch::{Batch, Place};
 use super::{Connection, ReplyMode};
+use crate::server::unix_micros;
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
@@ -20,7 +21,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs the requests of a batch in order.
     pub(super) async fn run_batch(&mut self, batch: &Batch<'_>) {
         self.refresh_settings();
-        let now_ms = self.now_ms();
+        let now_micros = unix_micros();
+        let now_ms = now_micros / 1000;
+        self.micros = (now_micros % 1000) as u16;
         self.session.client.last_interaction_ms.store(now_ms, Relaxed);
         self.server.stats.commands.fetch_add(batch.len() as u64, Relaxed);
         if batch.len() >= PREFETCH_MIN {
@@ -35,7 +38,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
+            self.refresh_settings();
             at += 1;
+        }
+        for (id, more) in self.session.uncounted.drain(..) {
+            self.server.figures.count(id, more);
         }
         if let Some(entry) = batch.plan(batch.len() - 1).entry {
             self.session.client.note_command(entry.id);
@@ -93,6 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let ShardState { shard, vm, rng } = state;
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
+                .at_micros(self.micros)
                 .touching(!self.session.no_touch),
             reply: &mut self.reply,
             caller: Caller::Client,
@@ -110,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn call_anywhere(&mut self, entry: &Entry, args: Args<'_>, now_ms: u64) {
         let mut rng = moonshard_engine::Rng::new(now_ms);
         let mut cx = Ctx {
-            keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine),
+            keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine).at_micros(self.micros),
             reply: &mut self.reply,
             caller: Caller::Client,
             gate: Gate::empty(),
@@ -118,7 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rng: &mut rng,
             scripts: None,
         };
-        if let Err(error) = cx.call(entry, args) {
+        let outcome = cx.call(entry, args);
+        self.session.count(entry.id, outcome.is_err(), 0);
+        if let Err(error) = outcome {
             self.note_error(&error);
         }
     }

@@ -1,6 +1,8 @@
 //! What a connection is at the moment: its protocol, database, user and modes.
 
 use crate::clients::Client;
+use moonshard_engine::command::CommandId;
+use moonshard_engine::keyspace::CommandStats;
 use moonshard_protocol::Encoding;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Closed once all replies are written.
     pub closing: bool,
+    /// Calls of this batch that no shard has counted.
+    pub uncounted: Vec<(CommandId, CommandStats)>,
 }
 
 impl Session {
@@ -46,6 +50,16 @@ impl Session {
             reply_mode: ReplyMode::On,
             no_touch: false,
             closing: false,
+            uncounted: Vec::new(),
+        }
+    }
+
+    /// Counts a call that no shard counts.
+    pub fn count(&mut self, id: CommandId, failed: bool, nanos: u64) {
+        let more = CommandStats { calls: 1, failed: u64::from(failed), rejected: 0, nanos };
+        match self.uncounted.iter_mut().find(|(of, _)| *of == id) {
+            Some((_, sum)) => sum.add(more),
+            None => self.uncounted.push((id, more)),
         }
     }
 }

@@ -1,0 +1,20 @@
+//! What becomes of the time that a command took: the slow log, the latency monitor, its command's histogram.
+
+use crate::clients::Client;
+use crate::sensitive;
+use crate::server::Server;
+use moonshard_engine::Args;
+use moonshard_engine::command::{Entry, Flags};
+
+impl Server {
+    /// Notes that a command ran for so many nanoseconds.
+    #[inline]
+    pub fn observe(&self, entry: &Entry, args: Args<'_>, nanos: u64, client: &Client) {
+        let flags = entry.command.meta.flags;
+        if self.slowlog.is_slow(nanos) && !flags.contains(Flags::SKIP_SLOWLOG) {
+            self.slowlog.keep(Args::new(&sensitive::redacted(entry, args)), nanos, client);
+        }
+        self.latency.note(if flags.contains(Flags::FAST) { "fast-command" } else { "command" }, nanos);
+        self.latency.record(entry.id, nanos);
+    }
+}
