@@ -39,18 +39,20 @@ fn admit_script(script: &mut ScriptCaller, entry: &Entry, args: Args<'_>) -> Res
     if flags.contains(Flags::NOSCRIPT) {
         return Err(Error::fixed("ERR This Redis command is not allowed from script"));
     }
-    if flags.contains(Flags::WRITE) {
-        if script.read_only {
-            return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
-        }
+    let writes = flags.contains(Flags::WRITE);
+    if script.read_only && (writes || flags.contains(Flags::MAY_REPLICATE)) {
+        return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if writes {
         let denied =
             flags.contains(Flags::DENYOOM) && script.out_of_memory && !script.allow_oom && !script.wrote;
         if denied {
             return Err(Error::OUT_OF_MEMORY);
         }
-        script.wrote = true;
     }
-    check_keys(&script.keys, entry, args)
+    check_keys(&script.keys, entry, args)?;
+    script.wrote |= writes;
+    Ok(())
 }
 
 /// Whether a script may touch all keys of a call.

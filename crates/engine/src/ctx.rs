@@ -2,7 +2,8 @@
 
 use crate::admission::{self, Gate};
 use crate::args::Args;
-use crate::command::{Command, Entry, Flags, Handler};
+use crate::command::{Command, Entry, Flags, Handler, SessionCommand};
+use crate::database_index::database_index;
 use crate::error::Error;
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
@@ -150,10 +151,15 @@ impl Ctx<'_> {
     /// Runs a command that was admitted.
     #[inline]
     fn run_admitted(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
-        let Handler::Shard(run) = entry.command.handler else {
-            let error = Error::fixed("ERR This Redis command is not allowed from script");
-            error.write(self.reply);
-            return Err(error);
+        let run = match entry.command.handler {
+            Handler::Shard(run) => run,
+            // A script's SELECT is its own: it is over with the script.
+            Handler::Session(SessionCommand::Select) if matches!(self.caller, Caller::Script(_)) => select,
+            _ => {
+                let error = Error::fixed("ERR This Redis command is not allowed from script");
+                error.write(self.reply);
+                return Err(error);
+            }
         };
         let mark = self.reply.mark();
         let changes = if cfg!(debug_assertions) { self.keys.changes() } else { 0 };
@@ -188,4 +194,15 @@ impl Ctx<'_> {
             update(stats);
         }
     }
+}
+
+/// SELECT by a script.
+fn select(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let db = database_index(args, 1, cx.settings.databases)?;
+    if cx.settings.cluster && db != 0 {
+        return Err(Error::fixed("ERR SELECT is not allowed in cluster mode"));
+    }
+    cx.keys.select(db);
+    cx.reply.ok();
+    DONE
 }

@@ -47,6 +47,8 @@ const CONSTANTS: &[(&CStr, f64)] = &[
 ];
 
 const NATIVES: Functions = &[
+    (c"assert_message", assert_message),
+    (c"error_handler", errors::handler),
     (c"gc_touched", gc_touched),
     (c"killed", killed),
     (c"load", load),
@@ -422,6 +424,13 @@ unsafe extern "C-unwind" fn readonly_bare(state: *mut lua_State) -> c_int {
         ffi::lua_pushliteral(state, c"Attempt to modify a readonly table");
         ffi::lua_error(state)
     }
+}
+
+/// `assert` of Lua 5.1 takes only a text for its message.
+unsafe extern "C-unwind" fn assert_message(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function; nothing has a destructor.
+    unsafe { ffi::luaL_checklstring(state, 2, std::ptr::null_mut()) };
+    0
 }
 
 unsafe extern "C-unwind" fn setn(state: *mut lua_State) -> c_int {

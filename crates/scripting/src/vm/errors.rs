@@ -47,6 +47,10 @@ pub(super) unsafe extern "C-unwind" fn handler(state: *mut lua_State) -> c_int {
             ffi::lua_createtable(state, 0, 3);
             ffi::lua_pushliteral(state, c"ERR ");
             push_as_text(state, 1);
+            if LuaStack::new(state).bytes(-1).ends_with(b"attempt to yield across C-call boundary") {
+                ffi::lua_pushliteral(state, c"attempt to yield across metamethod/C-call boundary");
+                ffi::lua_replace(state, -2);
+            }
             ffi::lua_concat(state, 2);
             ffi::lua_setfield(state, -2, c"err".as_ptr());
             ffi::lua_replace(state, 1);

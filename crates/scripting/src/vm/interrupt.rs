@@ -11,8 +11,8 @@ use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Every event, so that no instruction is left out.
-const ALL_EVENTS: c_int = ffi::LUA_MASKCALL | ffi::LUA_MASKRET | ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
+/// Every instruction; but not the calls of C functions, since one of them is the handler that words the error.
+const ALL_INSTRUCTIONS: c_int = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
 
 /// What the signal's handler and the hook need of a running script.
 pub(crate) struct Interruptible {
@@ -41,7 +41,7 @@ impl Interruptible {
     /// The script runs on this thread.
     pub(crate) unsafe fn interrupt(&self) {
         // SAFETY: Lua allows this of signal handlers.
-        unsafe { ffi::lua_sethook(self.state, Some(hook), ALL_EVENTS, 1) };
+        unsafe { ffi::lua_sethook(self.state, Some(hook), ALL_INSTRUCTIONS, 1) };
     }
 }
 
@@ -71,7 +71,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) 
     }
     // SAFETY: nothing with a destructor is alive, and a hook may raise.
     unsafe {
-        ffi::lua_sethook(state, Some(hook), ALL_EVENTS, 1);
+        ffi::lua_sethook(state, Some(hook), ALL_INSTRUCTIONS, 1);
         super::errors::push(state, b"ERR Script killed by user with SCRIPT KILL...");
         ffi::lua_error(state);
     }

@@ -2,6 +2,7 @@
 
 mod api;
 mod bridge;
+mod bytecode;
 mod call;
 mod errors;
 mod interrupt;
@@ -250,7 +251,7 @@ impl Ready {
             }
         };
         self.lua.compile(script.body())?;
-        let function = self.sandbox.keep_function(&mut self.lua, script.body());
+        let function = self.sandbox.keep_function(&mut self.lua);
         let compiled = Compiled { function, flags: script.flags(), sha };
         self.compiled.insert(sha, compiled);
         registry.insert(script);

@@ -5,6 +5,7 @@
 -- wrappers end in tail calls, so that errors name the script's own line and the function it called.
 local native, libraries = ...
 
+local raw_assert, assert_message = assert, native.assert_message
 local raw_collectgarbage, raw_getmetatable, raw_insert = collectgarbage, getmetatable, table.insert
 local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
@@ -30,9 +31,19 @@ local function copy(from, names)
 end
 
 local env = copy(_G, [[
-  assert error ipairs rawequal select tonumber tostring type unpack _VERSION gcinfo
+  error ipairs rawequal select tonumber tostring type unpack _VERSION gcinfo
 ]])
 env._VERSION = 'Lua 5.1'
+
+env.__redis__err__handler = native.error_handler
+
+function env.assert(...)
+  local holds, message = ...
+  if not holds and message ~= nil and type(message) ~= 'string' and type(message) ~= 'number' then
+    return assert_message(...)
+  end
+  return raw_assert(...)
+end
 
 function env.gcinfo()
   local kib = raw_collectgarbage('count')

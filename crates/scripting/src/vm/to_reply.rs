@@ -174,7 +174,12 @@ impl Writer<'_> {
             }
             ffi::lua_pop(self.state, 1);
             if let Some(digits) = self.string_field(c"big_number") {
-                self.reply.big_number(digits);
+                // Line ends become spaces in a bulk string, too.
+                let digits: Vec<u8> = digits
+                    .iter()
+                    .map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte })
+                    .collect();
+                self.reply.big_number(&digits);
                 return true;
             }
             ffi::lua_pop(self.state, 1);

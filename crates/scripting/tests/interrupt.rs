@@ -1,0 +1,162 @@
+//! Slow scripts: the watchdog, shedding, and kills that nothing catches.
+
+mod world;
+
+use moonshard_scripting::Kill;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use world::World;
+
+/// Ends the next script that is slow, once it has shed its thread.
+fn kill_when_slow(world: &World) -> std::thread::JoinHandle<Kill> {
+    let (control, sheds) = (Arc::clone(&world.control), Arc::clone(&world.sheds));
+    let before = sheds.load(Ordering::SeqCst);
+    std::thread::spawn(move || {
+        while sheds.load(Ordering::SeqCst) == before {
+            std::thread::yield_now();
+        }
+        control.kill()
+    })
+}
+
+/// Runs a script that never ends, and kills it. Returns the reply.
+fn killed(jit: bool, script: &str) -> String {
+    let mut world = World::new(jit);
+    let watchdog = world.watch(|_| {});
+    let killer = kill_when_slow(&world);
+    let reply = world.eval_with(script, &["k"], &[]);
+    assert_eq!(killer.join().unwrap(), Kill::Killed);
+    assert_eq!(world.sheds.load(Ordering::SeqCst), 1, "it sheds its thread once");
+    assert!(!world.control.is_running());
+    assert_eq!(world.eval("return 'usable'"), "$6\r\nusable\r\n");
+    assert_eq!(world.eval("local n = 0 for i = 1, 100000 do n = n + i end return n"), ":5000050000\r\n");
+    drop(watchdog);
+    reply
+}
+
+const ENDLESS: &[&str] = &[
+    "while true do end",
+    "local n = 0 while true do n = n + 1 end",
+    "for i = 1, math.huge do end",
+    "repeat until false",
+    "while true do pcall(function() while true do end end) end",
+    "while true do pcall(error) end",
+    "while true do pcall(redis.call, 'get', KEYS[1]) end",
+    "while true do redis.pcall('get', KEYS[1]) end",
+    "while true do redis.pcall('nosuch') end",
+    "while true do xpcall(function() while true do end end, function() while true do end end) end",
+    "while true do xpcall(error, function(e) while true do end end) end",
+    "local function loop() while true do end end while true do coroutine.resume(coroutine.create(loop)) end",
+    "while true do coroutine.wrap(function() while true do pcall(coroutine.yield) end end)() end",
+    "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end",
+    "local function f() return f() end f()",
+    "local function f() return pcall(f) end while true do f() end",
+    "local t = setmetatable({}, {__index = function(t, k) while true do end end}) return t.x",
+    "table.sort({1, 2, 3}, function(a, b) while true do end end)",
+    "string.gsub('abc', '.', function() while true do end end)",
+    "load(function() while true do end end)",
+    "while true do local t = {} for i = 1, 100 do t[i] = tostring(i) end end",
+    "return tostring(setmetatable({}, {__tostring = function() while true do end end}))",
+];
+
+#[test]
+fn nothing_catches_a_kill() {
+    for script in ENDLESS.iter().copied() {
+        for jit in [true, false] {
+            let reply = killed(jit, script);
+            let expected = "-ERR Script killed by user with SCRIPT KILL... script: ";
+            assert!(reply.starts_with(expected), "{script}\n{reply}");
+        }
+    }
+}
+
+#[test]
+fn the_reply_to_a_killed_script_is_that_of_redis() {
+    assert_eq!(
+        killed(true, "while true do end"),
+        "-ERR Script killed by user with SCRIPT KILL... script: 694a5fe1ddb97a4c6a1bf299d9537c7d3d0f84e7, on \
+         @user_script:1.\r\n"
+    );
+}
+
+#[test]
+fn what_has_written_is_not_killed() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let killer = kill_when_slow(&world);
+    // Long enough to be slow on any machine, and it ends by itself.
+    let script =
+        "redis.call('set', KEYS[1], 'v') local n = 0 for i = 1, 50000000 do n = n + i % 7 end return 'done'";
+    assert_eq!(world.eval_with(script, &["k"], &[]), "$4\r\ndone\r\n");
+    assert_eq!(killer.join().unwrap(), Kill::Unkillable);
+    drop(watchdog);
+}
+
+#[test]
+fn a_refused_write_leaves_a_script_killable() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let killer = kill_when_slow(&world);
+    let script = "redis.pcall('set', 'of another slot', 'v') while true do end";
+    assert!(world.eval_with(script, &["k"], &[]).starts_with("-ERR Script killed"));
+    assert_eq!(killer.join().unwrap(), Kill::Killed);
+    drop(watchdog);
+}
+
+#[test]
+fn busy_is_told_once_for_each_script() {
+    let mut world = World::default();
+    world.settings.busy_threshold_ms.store(5, Ordering::SeqCst);
+    let (send, receive) = mpsc::channel();
+    let control = Arc::clone(&world.control);
+    let watchdog = world.watch(move |shard| {
+        send.send((shard, control.is_busy())).unwrap();
+        control.kill();
+    });
+    for _ in 0..2 {
+        assert!(world.eval("while true do end").starts_with("-ERR Script killed"));
+        assert_eq!(receive.recv_timeout(Duration::from_secs(10)), Ok((0, true)));
+        assert!(receive.try_recv().is_err());
+        assert!(!world.control.is_busy());
+    }
+    drop(watchdog);
+}
+
+#[test]
+fn slow_scripts_run_on_and_shed_once() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let script = "local n = 0 for i = 1, 100000000 do n = n + i % 7 end return n";
+    let started = Instant::now();
+    assert_eq!(world.eval(script), ":299999997\r\n");
+    let age = started.elapsed();
+    assert_eq!(world.sheds.load(Ordering::SeqCst), usize::from(age > Duration::from_millis(3)), "{age:?}");
+    drop(watchdog);
+}
+
+#[test]
+fn fast_scripts_are_left_alone() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    for n in 0..20_000 {
+        let reply = world.eval_with("return ARGV[1]", &[], &[&n.to_string()]);
+        assert!(reply.ends_with(&format!("\r\n{n}\r\n")));
+    }
+    assert!(world.sheds.load(Ordering::SeqCst) <= 20, "only what the machine itself held up");
+    drop(watchdog);
+}
+
+#[test]
+fn the_watchdog_wakes_from_sleep() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    for _ in 0..3 {
+        // Longer than it stays awake without a script.
+        std::thread::sleep(Duration::from_millis(100));
+        let killer = kill_when_slow(&world);
+        assert!(world.eval("while true do end").starts_with("-ERR Script killed"));
+        assert_eq!(killer.join().unwrap(), Kill::Killed);
+    }
+    drop(watchdog);
+}
