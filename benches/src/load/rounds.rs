@@ -1,0 +1,206 @@
+//! The rounds: each row against each server in turn, never two at the same time.
+
+use super::client::{Client, VALUE_LEN};
+use super::error::Error;
+use super::options::Options;
+use super::process::Server;
+use super::programs::Programs;
+use super::redis_benchmark::{self, Run, What};
+use super::report::Report;
+use super::rows::{Load, ROWS, Row};
+use super::stop;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+/// Keys that the servers hold, and among which requests choose.
+const KEYS: u64 = 1_000_000;
+/// The time of a round; what does not fit in as many as were asked for is left out of the later ones.
+const ROUND_WITHIN: Duration = Duration::from_secs(100);
+const QUICK_WITHIN: Duration = Duration::from_secs(40);
+
+/// One measurement of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// CPU time of the server a request, in microseconds.
+    pub cpu_us: f64,
+    /// Requests a second.
+    pub per_second: f64,
+}
+
+/// A row against one configuration of Moonshard.
+#[derive(Debug)]
+pub struct Case {
+    /// The row.
+    pub row: &'static Row,
+    /// Moonshard's I/O threads; `None` for its own choice.
+    pub io_threads: Option<u32>,
+    /// A sample a round.
+    pub redis: Vec<Sample>,
+    /// A sample a round.
+    pub moonshard: Vec<Sample>,
+    /// A sample a round, where the row is shown against the bound.
+    pub bound: Vec<Sample>,
+    /// Why it could not be measured any more.
+    pub error: Option<Error>,
+}
+
+/// A configuration of Moonshard, and the bound of the same.
+struct Fleet {
+    io_threads: Option<u32>,
+    moonshard: Server,
+    bound: Option<Server>,
+}
+
+/// Which of the servers.
+#[derive(Clone, Copy)]
+enum Turn {
+    Redis,
+    Moonshard,
+    Bound,
+}
+
+/// Measures all rows that are wanted, into the report.
+///
+/// # Errors
+/// When servers cannot be started, or on Ctrl-C. What fails in a row is kept there.
+pub fn measure(options: &Options, programs: &Programs, report: &mut Report) -> Result<(), Error> {
+    let mut cases = cases(options);
+    if cases.is_empty() {
+        return Ok(());
+    }
+    eprintln!("starting and filling the servers");
+    let keys = options.scaled(KEYS);
+    let mut redis = programs.start_redis()?;
+    if cases.iter().any(|case| case.row.needs_keys()) {
+        fill(&redis, keys)?;
+    }
+    let mut fleets = fleets(&cases, programs, keys)?;
+    let within = if options.quick { QUICK_WITHIN } else { ROUND_WITHIN * options.rounds as u32 };
+    let deadline = Instant::now() + within;
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        for case in cases.iter_mut().filter(|case| case.error.is_none()) {
+            stop::check()?;
+            if round > 0 && Instant::now() > deadline {
+                report.out_of_time = true;
+                continue;
+            }
+            let Some(fleet) = fleets.iter_mut().find(|fleet| fleet.io_threads == case.io_threads) else {
+                continue;
+            };
+            // What drifts during a round favours nobody if the order alternates.
+            let mut turns = [Turn::Redis, Turn::Moonshard, Turn::Bound];
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            match take_turns(turns, case, &mut redis, fleet, options, keys) {
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                outcome => case.error = outcome.err(),
+            }
+        }
+    }
+    report.cases = cases;
+    Ok(())
+}
+
+/// All rows that are wanted, each for every configuration that it is to be run with.
+fn cases(options: &Options) -> Vec<Case> {
+    let rows = ROWS.iter().filter(|row| options.wants(row.name));
+    let case = |row, io_threads| Case {
+        row,
+        io_threads,
+        redis: Vec::new(),
+        moonshard: Vec::new(),
+        bound: Vec::new(),
+        error: None,
+    };
+    rows.flat_map(|row| {
+        let fixed = row.io_threads.map(Some);
+        let own = if fixed.is_none() { &options.io_threads[..] } else { &[] };
+        fixed.into_iter().chain(own.iter().copied()).map(move |io_threads| case(row, io_threads))
+    })
+    .collect()
+}
+
+/// Starts and fills what the cases need.
+fn fleets(cases: &[Case], programs: &Programs, keys: u64) -> Result<Vec<Fleet>, Error> {
+    let mut fleets: Vec<Fleet> = Vec::new();
+    for case in cases {
+        if fleets.iter().any(|fleet| fleet.io_threads == case.io_threads) {
+            continue;
+        }
+        let io_threads = case.io_threads;
+        let own = || cases.iter().filter(|case| case.io_threads == io_threads);
+        let moonshard = programs.start_moonshard(io_threads)?;
+        if own().any(|case| case.row.needs_keys()) {
+            fill(&moonshard, keys)?;
+        }
+        let against_bound = own().any(|case| case.row.against_bound);
+        let bound = against_bound.then(|| programs.start_bound(io_threads)).transpose()?;
+        fleets.push(Fleet { io_threads, moonshard, bound });
+    }
+    Ok(fleets)
+}
+
+/// The keys of redis-benchmark's own tests.
+fn fill(server: &Server, keys: u64) -> Result<(), Error> {
+    let mut client = Client::connect(server.port())?;
+    // Writing to memory does not fail.
+    client.fill(keys, &[b'x'; VALUE_LEN], |number, key| drop(write!(key, "key:{number:012}")))?;
+    client.fill(keys, b"0", |number, key| drop(write!(key, "counter:{number:012}")))
+}
+
+/// Measures the servers of a case once each.
+fn take_turns(
+    turns: [Turn; 3],
+    case: &mut Case,
+    redis: &mut Server,
+    fleet: &mut Fleet,
+    options: &Options,
+    keys: u64,
+) -> Result<(), Error> {
+    let requests = options.requests.unwrap_or_else(|| options.scaled(case.row.requests));
+    for turn in turns {
+        let (server, samples, name) = match (turn, &mut fleet.bound) {
+            (Turn::Redis, _) => (&mut *redis, &mut case.redis, "redis-server"),
+            (Turn::Moonshard, _) => (&mut fleet.moonshard, &mut case.moonshard, "Moonshard"),
+            (Turn::Bound, Some(bound)) if case.row.against_bound => (bound, &mut case.bound, "bound"),
+            (Turn::Bound, _) => continue,
+        };
+        match sample(server, case.row, requests, keys) {
+            Ok(sample) => samples.push(sample),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => return Err(Error::Program(format!("{name}: {error}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Measures one server.
+fn sample(server: &mut Server, row: &Row, requests: u64, keys: u64) -> Result<Sample, Error> {
+    let sha;
+    let value = "x".repeat(VALUE_LEN);
+    let words;
+    let mut client = Client::connect(server.port())?;
+    let what = match row.load {
+        Load::Test(test) => What::Test(test),
+        Load::Collection(test, key) => {
+            client.text(&[b"DEL", key.as_bytes()])?;
+            What::Test(test)
+        }
+        Load::Script(source) => {
+            sha = client.text(&[b"SCRIPT", b"LOAD", source.as_bytes()])?;
+            words = ["EVALSHA", &sha, "1", "key:__rand_int__", &value];
+            What::Command(&words)
+        }
+    };
+    server.settle()?;
+    let run = Run { port: server.port(), requests, pipeline: row.pipeline, value_len: VALUE_LEN, keys, what };
+    let before = server.cpu()?;
+    let per_second = redis_benchmark::run(&run)?;
+    let cpu = server.cpu()? - before;
+    if let Load::Collection(_, key) = row.load {
+        client.text(&[b"DEL", key.as_bytes()])?;
+    }
+    Ok(Sample { cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64, per_second })
+}
