@@ -2,6 +2,7 @@
 
 pub mod allocator;
 mod clients;
+mod cluster;
 mod commands;
 pub mod config;
 mod connection;

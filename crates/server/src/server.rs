@@ -1,6 +1,7 @@
 //! The server: what all its connections share.
 
 use crate::clients::Clients;
+use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
 use crate::figures::Figures;
 use crate::latency::Latency;
@@ -30,6 +31,8 @@ pub struct Server {
     pub shards: Box<[ShardCell]>,
     /// The scripts.
     pub scripts: Scripts,
+    /// This node of a cluster; `None` when `cluster-enabled` is off.
+    pub cluster: Option<Cluster>,
     /// The clients.
     pub clients: Clients,
     /// Counters.
@@ -133,6 +136,7 @@ impl Server {
             config,
             shards,
             scripts,
+            cluster: None,
             clients: Clients::default(),
             stats: Stats::default(),
             figures: Figures::default(),

@@ -1,5 +1,6 @@
 //! From the command line to a running server, and to its end.
 
+use crate::cluster::{Cluster, NodeId};
 use crate::config::{Config, Launch, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
@@ -49,7 +50,13 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     raise_file_limit(u64::from(settings.maxclients));
     let listeners = Listeners::bind(&settings)?;
     let threads = Arc::new(IoThreads::start(settings.io_threads as usize)?);
-    let server = Arc::new(Server::new(config, Rng::new(random_seed()?)));
+    let mut server = Server::new(config, Rng::new(random_seed()?));
+    if settings.cluster_enabled {
+        let shard_id = NodeId::random(&mut Rng::new(random_seed()?));
+        let id = NodeId::parse(server.run_id.as_bytes()).unwrap_or(shard_id);
+        server.cluster = Some(Cluster::open(&settings, id, shard_id)?);
+    }
+    let server = Arc::new(server);
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.len(), "ready to accept connections");
     }

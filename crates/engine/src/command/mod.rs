@@ -99,7 +99,7 @@ pub enum SessionCommand {
 #[expect(missing_docs, reason = "each is named after its command")]
 pub enum ServerCommand {
     Acl,
-    Cluster,
+    Cluster(ClusterCommand),
     ConfigGet,
     ConfigResetStat,
     ConfigRewrite,
@@ -130,6 +130,37 @@ pub enum ServerCommand {
     SlowlogLen,
     SlowlogReset,
     Wait,
+}
+
+/// CLUSTER's subcommands that ask the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after its command")]
+pub enum ClusterCommand {
+    AddSlots,
+    AddSlotsRange,
+    BumpEpoch,
+    CountFailureReports,
+    CountKeysInSlot,
+    DelSlots,
+    DelSlotsRange,
+    Failover,
+    FlushSlots,
+    Forget,
+    GetKeysInSlot,
+    Info,
+    Links,
+    Meet,
+    MyId,
+    MyShardId,
+    Nodes,
+    Replicas,
+    Replicate,
+    Reset,
+    SaveConfig,
+    SetConfigEpoch,
+    SetSlot,
+    Shards,
+    Slots,
 }
 
 /// Which shards a command runs on.

@@ -16,6 +16,7 @@ mod prelude {
     pub(super) use crate::keyspace::Expiry;
 }
 
+mod cluster;
 mod connection;
 mod counted_keys;
 mod elements;
@@ -35,13 +36,15 @@ use crate::command::Command;
 
 /// Every command of the server.
 pub(crate) const GROUPS: &[&[&Command]] = &[
+    cluster::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
     hash::COMMANDS,
     introspection::COMMANDS,
     list::COMMANDS,
     scripting::COMMANDS,
-    server::COMMANDS, set::COMMANDS,
+    server::COMMANDS,
+    set::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
 ];

@@ -182,7 +182,7 @@ impl Call<'_> {
     }
 
     /// Redis' answer to a subcommand with more arguments than it knows.
-    fn wrong_subcommand(&self) -> Error {
+    pub(super) fn wrong_subcommand(&self) -> Error {
         let mut line = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
         let word = self.args.raw(1);
         line.extend_from_slice(&word[..word.len().min(128)]);

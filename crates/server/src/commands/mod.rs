@@ -2,6 +2,7 @@
 
 mod client;
 mod client_list;
+mod cluster;
 mod config;
 mod info;
 mod script;
@@ -44,6 +45,7 @@ impl Call<'_> {
         use SessionCommand as Session;
         self.session.client.note_command(self.entry.id);
         match command {
+            Session::Asking => self.asking(),
             Session::Auth => self.auth(),
             Session::ClientCaching => self.client_caching(),
             Session::ClientGetName => self.client_get_name(),
@@ -64,11 +66,11 @@ impl Call<'_> {
             Session::ClientUnpause => self.client_unpause(),
             Session::Hello => self.hello(),
             Session::Quit => self.quit(),
+            Session::Readonly => self.readonly(true),
+            Session::Readwrite => self.readonly(false),
             Session::Reset => self.reset(),
             Session::Select => self.select(),
-            Session::Asking | Session::Monitor | Session::Readonly | Session::Readwrite => {
-                Err(self.unsupported())
-            }
+            Session::Monitor => Err(self.unsupported()),
         }
     }
 
@@ -82,6 +84,7 @@ impl Call<'_> {
     /// What the client is answered.
     pub async fn run_server(&mut self, command: ServerCommand) -> Result<(), Error> {
         match command {
+            ServerCommand::Cluster(command) => self.run_cluster(command).await,
             ServerCommand::ConfigGet => self.config_get(),
             ServerCommand::ConfigResetStat => self.config_reset_stat(),
             ServerCommand::ConfigRewrite => self.config_rewrite(),
