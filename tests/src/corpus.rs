@@ -20,13 +20,16 @@
 //! | `@sleep MS` | waits |
 //! | `@repeat FROM TO COMMAND` | the command once for each number, which stands for every `$i` in it |
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::oracle::{Check, Compare, Mismatch, Pair};
 use crate::server::Server;
+
+/// How long the lines of a corpus wait for a reply: none takes long, and several that fail should not add up.
+const REPLY_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a line of a corpus does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,6 +283,8 @@ pub struct Runner<'a> {
     not_yet: &'a NotYet,
     protocol: u8,
     connections: HashMap<String, Pair>,
+    /// Connections that wait for a reply or push to something that was skipped or has failed.
+    silent: HashSet<String>,
     current: String,
     report: Report,
 }
@@ -293,6 +298,7 @@ impl<'a> Runner<'a> {
             not_yet,
             protocol,
             connections: HashMap::new(),
+            silent: HashSet::new(),
             current: String::new(),
             report: Report::default(),
         }
@@ -305,7 +311,9 @@ impl<'a> Runner<'a> {
             match &entry.action {
                 Action::Command(c) | Action::Send(c) | Action::Repeat(_, _, c) if self.not_yet.covers(c) => {
                     self.report.skipped += 1;
+                    self.silent.insert(self.current.clone());
                 }
+                Action::Read if self.silent.contains(&self.current) => self.report.skipped += 1,
                 action => self.act(entry, action),
             }
         }
@@ -330,6 +338,7 @@ impl<'a> Runner<'a> {
             Action::Protocol(version) => {
                 self.protocol = *version;
                 self.connections.clear();
+                self.silent.clear();
                 Ok(())
             }
             Action::Flush => {
@@ -350,6 +359,7 @@ impl<'a> Runner<'a> {
             self.report.failures.push((entry.line, mismatch));
             if broken {
                 self.connections.remove(&self.current);
+                self.silent.insert(self.current.clone());
             }
         }
     }
@@ -369,11 +379,17 @@ impl<'a> Runner<'a> {
 
     fn pair(&mut self) -> &mut Pair {
         let (ours, theirs, protocol) = (self.ours, self.theirs, self.protocol);
-        self.connections.entry(self.current.clone()).or_insert_with(|| Pair::connect(ours, theirs, protocol))
+        self.connections.entry(self.current.clone()).or_insert_with(|| {
+            let mut pair = Pair::connect(ours, theirs, protocol);
+            pair.ours.set_timeout(REPLY_WITHIN);
+            pair.theirs.set_timeout(REPLY_WITHIN);
+            pair
+        })
     }
 
     fn flush(&mut self) {
         self.connections.clear();
+        self.silent.clear();
         Pair::connect(self.ours, self.theirs, 2).both(&["FLUSHALL"]);
     }
 }

@@ -200,7 +200,7 @@ impl Client {
         Ok(Client { stream, buffer: Vec::new() })
     }
 
-    /// How long to wait for a reply.
+    /// How long to wait for a reply, at least a millisecond.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.stream.set_timeout(Some(timeout)).unwrap();
     }

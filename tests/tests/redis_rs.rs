@@ -55,9 +55,11 @@ fn alone(protocol: &str) {
         pipe.set(format!("rs:pipe:{i}"), i).ignore().get(format!("rs:pipe:{i}"));
     }
     assert_eq!(pipe.query::<Vec<i64>>(&mut con).unwrap(), (0..200).collect::<Vec<_>>());
-    let (n, value): (i64, String) =
-        redis::pipe().atomic().incr("rs:t", 1).get("rs:t").query(&mut con).unwrap();
-    assert_eq!((n, value.as_str()), (1, "1"));
+    if !corpus::is_not_yet("multi") {
+        let (n, value): (i64, String) =
+            redis::pipe().atomic().incr("rs:t", 1).get("rs:t").query(&mut con).unwrap();
+        assert_eq!((n, value.as_str()), (1, "1"));
+    }
     let found: Vec<String> = con.scan_match("rs:pipe:*").unwrap().map(Result::unwrap).collect();
     assert_eq!(found.len(), 200);
 }
