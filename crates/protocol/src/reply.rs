@@ -259,7 +259,12 @@ impl Reply {
         let start = self.out.len() + 1;
         self.line(kind, text);
         let end = self.out.len() - 2;
-        for byte in &mut self.out[start..end] {
+        self.clean(start..end);
+    }
+
+    /// Makes spaces of the line ends in a part of what was written.
+    fn clean(&mut self, part: std::ops::Range<usize>) {
+        for byte in &mut self.out[part] {
             if matches!(byte, b'\r' | b'\n') {
                 *byte = b' ';
             }
@@ -447,12 +452,18 @@ impl Reply {
         }
     }
 
-    /// An integer of any size, as decimal digits. RESP2 shows a bulk string.
+    /// An integer of any size, as decimal digits. RESP2 shows a bulk string. CR and LF become spaces.
     pub fn big_number(&mut self, digits: &[u8]) {
         match self.encoding {
             Encoding::Resp3 => self.cleaned_line(b'(', digits),
             Encoding::Tape3 => self.tape_bytes(tag::BIG_NUMBER, digits),
-            _ => self.bulk(digits),
+            _ => {
+                self.bulk(digits);
+                let end = self.out.len();
+                if self.encoding == Encoding::Resp2 {
+                    self.clean(end - 2 - digits.len()..end - 2);
+                }
+            }
         }
     }
 
@@ -504,7 +515,7 @@ mod tests {
             (|r| r.bool(true), b":1\r\n", b"#t\r\n"),
             (|r| r.bool(false), b":0\r\n", b"#f\r\n"),
             (|r| r.verbatim(b"txt", b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
-            (|r| r.big_number(b"123"), b"$3\r\n123\r\n", b"(123\r\n"),
+            (|r| r.big_number(b"1\r3"), b"$3\r\n1 3\r\n", b"(1 3\r\n"),
         ];
         for (write, resp2, resp3) in cases {
             assert_eq!(written(Encoding::Resp2, write), *resp2);
