@@ -58,11 +58,16 @@ impl Latency {
     /// Samples an event if it took long.
     #[inline]
     pub fn note(&self, event: &'static str, nanos: u64) {
-        let threshold_ms = self.threshold_ms();
-        let millis = nanos / 1_000_000;
-        if threshold_ms > 0 && millis >= threshold_ms {
-            self.sample(event, millis, unix_ms() / 1000);
+        if self.is_slow(nanos) {
+            self.sample(event, nanos / 1_000_000, unix_ms() / 1000);
         }
+    }
+
+    /// Whether the monitor is on, and something took longer than it tolerates.
+    #[inline]
+    pub fn is_slow(&self, nanos: u64) -> bool {
+        let threshold_ms = self.threshold_ms();
+        threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms
     }
 
     fn sample(&self, event: &'static str, millis: u64, unix_seconds: u64) {

@@ -29,6 +29,8 @@ pub struct Server {
     pub config: Config,
     /// The shards.
     pub shards: Box<[ShardCell]>,
+    /// The clock that times commands.
+    pub ticks: quanta::Clock,
     /// The scripts.
     pub scripts: Scripts,
     /// This node of a cluster; `None` when `cluster-enabled` is off.
@@ -57,6 +59,8 @@ pub struct Server {
     pub monitors: Monitors,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: AtomicBool,
+    /// Whether what happens by itself does not (`DEBUG PAUSE-CRON`).
+    pub cron_paused: AtomicBool,
     /// Told to end.
     pub shutdown: Shutdown,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
@@ -135,6 +139,7 @@ impl Server {
         let server = Self {
             config,
             shards,
+            ticks: quanta::Clock::new(),
             scripts,
             cluster: None,
             clients: Clients::default(),
@@ -149,6 +154,7 @@ impl Server {
             pause: Pause::default(),
             monitors: Monitors::default(),
             active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             errors: Mutex::default(),
             over_memory: AtomicBool::new(false),

@@ -15,6 +15,11 @@ use moonshard_scripting::Plan;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Whether a request is a line of HTTP's: a browser that was made to talk to this port.
+fn is_http(args: Args<'_>) -> bool {
+    args.is(0, "post") || args.is(0, "host:")
+}
+
 /// The shards that a request runs on, ascending.
 enum Needs {
     Nothing,
@@ -51,6 +56,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run_checked(&mut self, args: Args<'_>, plan: batch::Plan, now_ms: u64) -> Result<(), Error> {
         let entry = match plan.entry {
             Some(entry) => entry,
+            None if is_http(args) => {
+                tracing::warn!(
+                    client = self.session.client.addr,
+                    "possible security attack: a web page seems to send commands; connection closed"
+                );
+                self.session.closing = true;
+                return Ok(());
+            }
             None => CommandTable::get().resolve(args).inspect_err(|_| self.count_rejected(args))?,
         };
         let flags = entry.command.meta.flags;

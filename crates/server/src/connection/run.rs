@@ -62,6 +62,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn run_ready(&mut self, batch: &Batch<'_>, mut at: usize, now_ms: u64) -> usize {
         let server = self.server.clone();
         let mut held: Option<(u32, Guard<'_, ShardState>)> = None;
+        // One reading a command: the end of one is the begin of the next.
+        let mut begun = server.ticks.raw();
         while at < batch.len() {
             let plan = batch.plan(at);
             let Some(entry) = plan.entry else { break };
@@ -82,6 +84,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         guard.vm.expect(ScriptPlan::Slot(slot));
                     }
                     self.call(guard, entry, batch.args(at), now_ms);
+                    let ended = server.ticks.raw();
+                    let nanos = server.ticks.delta_as_nanos(begun, ended);
+                    begun = ended;
+                    guard.shard.stats.commands[usize::from(entry.id)].nanos += nanos;
+                    if server.is_notable(nanos) {
+                        server.observe_slow(entry, batch.args(at), nanos, &self.session.client);
+                    }
                     if !guard.shard.garbage.is_empty() {
                         server.reap(&mut guard.shard);
                     }
