@@ -18,6 +18,9 @@ pub async fn run(server: Arc<Server>) {
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         server.check_memory();
         server.read_rates();
+        if server.cron_paused.load(Relaxed) {
+            continue;
+        }
         if server.active_expire.load(Relaxed) {
             expire_round(&server).await;
         }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::rng::Rng;
 use crate::settings::Settings;
 use crate::slot::{shard_of_slot, slot};
+use moonshard_store::number::parse_i64;
 use moonshard_store::{Collection, Entry, Slot, Value, ValueRef};
 
 /// The shards that a command has locked.
@@ -552,6 +553,19 @@ impl Shard {
             counts.fill(0);
         }
         removed
+    }
+
+    /// The encoding that Redis would have chosen for the entry's value, as OBJECT ENCODING names it: clients' tests and
+    /// tools ask for it.
+    pub fn encoding_name(entry: &Entry) -> &'static str {
+        const EMBEDDED_LEN_MAX: usize = 44;
+        match entry.value() {
+            ValueRef::Collection(collection) => collection.encoding_name(),
+            ValueRef::String(_) if entry.is_raw() => "raw",
+            ValueRef::String(text) if parse_i64(text).is_some() => "int",
+            ValueRef::String(text) if text.len() <= EMBEDDED_LEN_MAX => "embstr",
+            ValueRef::String(_) => "raw",
+        }
     }
 
     /// What a key holds, as TYPE names it.

@@ -181,17 +181,6 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Redis' answer to a subcommand with more arguments than it knows.
-    pub(super) fn wrong_subcommand(&self) -> Error {
-        let mut line = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-        let word = self.args.raw(1);
-        line.extend_from_slice(&word[..word.len().min(128)]);
-        line.extend_from_slice(b"'. Try ");
-        line.extend(self.args.raw(0).to_ascii_uppercase());
-        line.extend_from_slice(b" HELP.");
-        Error::bytes(line)
-    }
-
     /// Kills the clients that match all filters.
     pub(super) fn client_kill(&mut self) -> Result<(), Error> {
         let old_form = self.args.len() == 3;

@@ -4,9 +4,17 @@ mod client;
 mod client_list;
 mod cluster;
 mod config;
+mod debug;
 mod info;
+mod latency;
+mod lolwut;
+mod memory;
+mod monitor;
+mod replication;
 mod script;
 mod session;
+mod shutdown;
+mod slowlog;
 
 use crate::config::Settings;
 use crate::connection::Session;
@@ -70,8 +78,19 @@ impl Call<'_> {
             Session::Readwrite => self.readonly(false),
             Session::Reset => self.reset(),
             Session::Select => self.select(),
-            Session::Monitor => Err(self.unsupported()),
+            Session::Monitor => self.monitor(),
         }
+    }
+
+    /// Redis' answer to a subcommand with more arguments than it knows.
+    fn wrong_subcommand(&self) -> Error {
+        let mut line = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+        let word = self.args.raw(1);
+        line.extend_from_slice(&word[..word.len().min(128)]);
+        line.extend_from_slice(b"'. Try ");
+        line.extend(self.args.raw(0).to_ascii_uppercase());
+        line.extend_from_slice(b" HELP.");
+        Error::bytes(line)
     }
 
     fn unsupported(&self) -> Error {
@@ -89,13 +108,33 @@ impl Call<'_> {
             ServerCommand::ConfigResetStat => self.config_reset_stat(),
             ServerCommand::ConfigRewrite => self.config_rewrite(),
             ServerCommand::ConfigSet => self.config_set(),
+            ServerCommand::Debug => self.debug().await,
             ServerCommand::Info => self.info(),
+            ServerCommand::LastSave => self.last_save(),
+            ServerCommand::LatencyDoctor => self.latency_doctor(),
+            ServerCommand::LatencyGraph => self.latency_graph(),
+            ServerCommand::LatencyHistogram => self.latency_histogram(),
+            ServerCommand::LatencyHistory => self.latency_history(),
+            ServerCommand::LatencyLatest => self.latency_latest(),
+            ServerCommand::LatencyReset => self.latency_reset(),
+            ServerCommand::Lolwut => self.lolwut(),
+            ServerCommand::MemoryDoctor => self.memory_doctor(),
+            ServerCommand::MemoryMallocStats => self.memory_malloc_stats(),
+            ServerCommand::MemoryPurge => self.memory_purge(),
+            ServerCommand::MemoryStats => self.memory_stats(),
+            ServerCommand::Role => self.role(),
             ServerCommand::ScriptDebug => self.script_debug(),
             ServerCommand::ScriptExists => self.script_exists(),
             ServerCommand::ScriptFlush => self.script_flush(),
+            ServerCommand::ScriptHelp => self.script_help(),
             ServerCommand::ScriptKill => self.script_kill(),
             ServerCommand::ScriptLoad => self.script_load(),
-            _ => Err(self.unsupported()),
+            ServerCommand::Shutdown => self.shutdown(),
+            ServerCommand::SlowlogGet => self.slowlog_get(),
+            ServerCommand::SlowlogLen => self.slowlog_len(),
+            ServerCommand::SlowlogReset => self.slowlog_reset(),
+            ServerCommand::Wait => self.wait().await,
+            ServerCommand::Acl => Err(self.unsupported()),
         }
     }
 }

@@ -6,6 +6,29 @@ use moonshard_engine::Error;
 const FLUSH_MODES: Error = Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 
 impl Call<'_> {
+    pub(super) fn script_help(&mut self) -> Result<(), Error> {
+        self.reply.lines(&[
+            "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "DEBUG (YES|SYNC|NO)",
+            "    Set the debug mode for subsequent scripts executed.",
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Return information about the existence of the scripts in the script cache.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Flush the Lua scripts cache. Very dangerous on replicas.",
+            "    When called without the optional mode argument, the behavior is determined by the",
+            "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+            "    * ASYNC: Asynchronously flush the scripts cache.",
+            "    * SYNC: Synchronously flush the scripts cache.",
+            "KILL",
+            "    Kill the currently executing Lua script.",
+            "LOAD <script>",
+            "    Load a script into the scripts cache without executing it.",
+            "HELP",
+            "    Prints this help.",
+        ]);
+        Ok(())
+    }
+
     pub(super) fn script_load(&mut self) -> Result<(), Error> {
         let sha = self.server.scripts.registry.load(self.args.raw(2))?;
         self.reply.bulk(sha.as_bytes());

@@ -26,6 +26,7 @@ pub use choice::*;
 pub use compound::*;
 pub use directive::{Directive, DirectiveFlags, Found, Kind, NumberForm, Refusal, Taken, find, is_sensitive};
 pub(crate) use error::reason as system_text;
+pub(crate) use number::memory as memory_value;
 pub use error::{ApplyError, RewriteError, SetError, StartError};
 pub use flags::{NotifyClasses, ScriptFlags, ShutdownFlags};
 pub use help::{docs_table, help_text, version_text};

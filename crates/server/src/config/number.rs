@@ -13,7 +13,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
 }
 
 /// An amount of memory in bytes: digits and an optional unit, `k` being 1000 and `kb` 1024. The product wraps.
-pub(super) fn memory(text: &[u8]) -> Option<u64> {
+pub(crate) fn memory(text: &[u8]) -> Option<u64> {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {

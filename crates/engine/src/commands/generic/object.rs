@@ -1,8 +1,8 @@
 //! OBJECT.
 
 use crate::commands::prelude::*;
+use crate::keyspace::Shard;
 use moonshard_store::number::parse_i64;
-use moonshard_store::{Entry, ValueRef};
 use std::ops::Range;
 
 pub(super) const OBJECT: Command = Command {
@@ -92,22 +92,10 @@ pub(super) const OBJECT_REFCOUNT: Command = Command {
 
 fn object_encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     match cx.keys.look(args.raw(2)) {
-        Some(entry) => cx.reply.bulk(encoding_name(entry).as_bytes()),
+        Some(entry) => cx.reply.bulk(Shard::encoding_name(entry).as_bytes()),
         None => cx.reply.null(),
     }
     DONE
-}
-
-/// The names that Redis' encodings of strings have: clients' tests and tools ask for them.
-fn encoding_name(entry: &Entry) -> &'static str {
-    const EMBEDDED_LEN_MAX: usize = 44;
-    match entry.value() {
-        ValueRef::Collection(collection) => collection.encoding_name(),
-        ValueRef::String(_) if entry.is_raw() => "raw",
-        ValueRef::String(text) if parse_i64(text).is_some() => "int",
-        ValueRef::String(text) if text.len() <= EMBEDDED_LEN_MAX => "embstr",
-        ValueRef::String(_) => "raw",
-    }
 }
 
 /// Values are not shared here; the answer is that of Redis, which shares small integers.

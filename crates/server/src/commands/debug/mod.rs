@@ -1,0 +1,337 @@
+//! DEBUG: for tests.
+
+mod digest;
+mod protocol;
+
+use super::Call;
+use crate::config::AllowedFor;
+use crate::shards::{ShardGuards, lock_all};
+use moonshard_engine::command::Flags;
+use moonshard_engine::effects::EventClass;
+use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
+use moonshard_engine::{Error, Rng, glob};
+use moonshard_store::{Collection, Entry, ValueRef};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+const NOT_ALLOWED: Error = Error::fixed(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+     local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+);
+
+const HELP: &[&str] = &[
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CHANGE-REPL-ID",
+    "    Change the replication IDs of the instance.",
+    "    Dangerous: should be used only for testing the replication subsystem.",
+    "DIGEST",
+    "    Output a hex signature representing the current DB content.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Output a hex signature of the values of all the specified keys.",
+    "ERROR <string>",
+    "    Return a Redis protocol error with <string> as message. Useful for clients",
+    "    unit tests to simulate Redis errors.",
+    "LOG <message>",
+    "    Write <message> to the server log.",
+    "HTSTATS <dbid>",
+    "    Return hash table statistics of the specified Redis database.",
+    "OBJECT <key>",
+    "    Show low level info about `key` and associated value.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+    "    it is used instead of the 'key' prefix.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type. <type> can be: string,",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true, false.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 disables expiring keys in background when they are not",
+    "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
+    "    default.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Accepted and without effect: large elements have nodes of their own.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
+    "STRINGMATCH-LEN <pattern> <string>",
+    "    Tell whether the pattern matches the string.",
+    "PAUSE-CRON <0|1>",
+    "    Stop periodic cron job processing.",
+    "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
+    "    Accepted and without effect.",
+    "REPLYBUFFER RESIZING <0|1>",
+    "    Accepted and without effect.",
+    "HELP",
+    "    Prints this help.",
+];
+
+impl Call<'_> {
+    /// Whether a command that needs `enable-debug-command` may run.
+    fn debug_allowed(&self) -> bool {
+        !self.entry.command.meta.flags.contains(Flags::PROTECTED)
+            || match self.settings.enable_debug_command {
+                AllowedFor::No => false,
+                AllowedFor::Yes => true,
+                AllowedFor::Local => self.is_local(),
+            }
+    }
+
+    pub(in crate::commands) async fn debug(&mut self) -> Result<(), Error> {
+        if !self.debug_allowed() {
+            return Err(NOT_ALLOWED);
+        }
+        let args = self.args;
+        let word = args.raw(1).to_ascii_lowercase();
+        match (word.as_slice(), args.len()) {
+            (b"help", 2) => self.reply.lines(HELP),
+            (b"sleep", 3) => return self.debug_sleep().await,
+            (b"object", 3) => return self.debug_object().await,
+            (b"populate", 3..=5) => return self.debug_populate().await,
+            (b"digest", 2) => return self.debug_digest().await,
+            (b"digest-value", _) => return self.debug_digest_value().await,
+            (b"htstats", 3) => return self.debug_table_stats(),
+            (b"protocol", 3) => return self.debug_protocol(),
+            (b"error", 3) => {
+                // Written as it is, so that tests can make any error.
+                self.reply.error(args.raw(2));
+            }
+            (b"log", 3) => {
+                tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.raw(2)));
+                self.reply.ok();
+            }
+            (b"set-active-expire", 3) => {
+                self.server.active_expire.store(leading_int(args.raw(2)) != 0, Relaxed);
+                self.reply.ok();
+            }
+            (b"pause-cron", 3) => {
+                self.server.cron_paused.store(leading_int(args.raw(2)) != 0, Relaxed);
+                self.reply.ok();
+            }
+            (b"quicklist-packed-threshold", 3) => return self.debug_packed_threshold(),
+            (b"stringmatch-len", 4) => {
+                self.reply.int(i64::from(glob::matches(args.raw(2), args.raw(3), false)));
+            }
+            (b"change-repl-id", 2) => {
+                tracing::warn!("changing the replication ID after DEBUG CHANGE-REPL-ID");
+                self.server.change_replication_id(&mut Rng::new(crate::server::unix_micros()));
+                self.reply.ok();
+            }
+            (b"replybuffer", 4) => return self.debug_reply_buffer(),
+            (b"set-disable-deny-scripts" | b"set-skip-checksum-validation" | b"aof-flush-sleep", 3) => {
+                self.reply.ok();
+            }
+            _ => return Err(self.wrong_subcommand()),
+        }
+        Ok(())
+    }
+
+    async fn all_shards(&self) -> Result<ShardGuards<'_>, Error> {
+        let all: Vec<usize> = (0..self.server.shards.len()).collect();
+        lock_all(&self.server.shards, &all).await.map_err(|_| Error::BUSY)
+    }
+
+    /// Holds every shard for a while, as if the whole server slept.
+    async fn debug_sleep(&mut self) -> Result<(), Error> {
+        const SECONDS_MAX: f64 = 1e9;
+        let text = String::from_utf8_lossy(self.args.raw(2)).into_owned();
+        let seconds = text.trim().parse::<f64>().unwrap_or(0.0);
+        let seconds = if seconds.is_nan() { 0.0 } else { seconds.clamp(0.0, SECONDS_MAX) };
+        let guards = self.all_shards().await?;
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        drop(guards);
+        self.reply.ok();
+        Ok(())
+    }
+
+    async fn debug_object(&mut self) -> Result<(), Error> {
+        let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
+        let mut guards = self.all_shards().await?;
+        let count = guards.len();
+        let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|(_, guard)| &mut guard.shard).collect();
+        let keys = Keyspace::new(Shards::Many(&mut shards, count), db, now_ms, engine);
+        let entry = keys.get(self.args.raw(2)).ok_or(Error::NO_SUCH_KEY)?;
+        let idle = keys.clock().idle_seconds(entry.access());
+        let text = describe(entry, idle);
+        drop(guards);
+        self.reply.status(&text);
+        Ok(())
+    }
+
+    async fn debug_populate(&mut self) -> Result<(), Error> {
+        let args = self.args;
+        let count = positive(args.raw(2))?;
+        let prefix = if args.len() > 3 { args.raw(3) } else { b"key" };
+        let size = if args.len() == 5 { positive(args.raw(4))? } else { 0 };
+        let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
+        let mut guards = self.all_shards().await?;
+        let total = guards.len();
+        let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|(_, guard)| &mut guard.shard).collect();
+        let mut keys = Keyspace::new(Shards::Many(&mut shards, total), db, now_ms, engine);
+        let mut key = Vec::new();
+        for number in 0..count {
+            key.clear();
+            key.extend_from_slice(prefix);
+            key.extend_from_slice(format!(":{number}").as_bytes());
+            if keys.exists(&key) {
+                continue;
+            }
+            let mut value = format!("value:{number}").into_bytes();
+            if size > 0 {
+                value.resize(size as usize, 0);
+            }
+            keys.set_str(&key, &value, Expiry::Clear);
+            keys.changed(EventClass::STRING, "set", &key);
+        }
+        drop(guards);
+        self.reply.ok();
+        Ok(())
+    }
+
+    async fn debug_digest(&mut self) -> Result<(), Error> {
+        let guards = self.all_shards().await?;
+        let digest = digest::of_all(guards.iter().map(|(_, guard)| &guard.shard));
+        drop(guards);
+        self.reply.status(&digest::hex(digest));
+        Ok(())
+    }
+
+    async fn debug_digest_value(&mut self) -> Result<(), Error> {
+        let (db, keys) = (self.session.db, self.args.from(2));
+        let guards = self.all_shards().await?;
+        let digests: Vec<digest::Digest> = keys
+            .iter()
+            .map(|key| {
+                let mut digest = digest::Digest::default();
+                let found = guards.iter().find_map(|(_, guard)| {
+                    let table = guard.shard.databases.get(db)?.table();
+                    table.get(table.hash(key), key)
+                });
+                if let Some(entry) = found {
+                    digest::mix_entry(&mut digest, entry);
+                }
+                digest
+            })
+            .collect();
+        drop(guards);
+        self.reply.array(digests.len());
+        for digest in digests {
+            self.reply.status(&digest::hex(digest));
+        }
+        Ok(())
+    }
+
+    /// How full the tables of a database are.
+    fn debug_table_stats(&mut self) -> Result<(), Error> {
+        let db = self.args.int(2)?;
+        let db = usize::try_from(db).ok().filter(|&db| db < self.engine.databases);
+        let db = db.ok_or(Error::fixed("ERR Out of range database"))?;
+        let mut text = String::from("[Dictionary HT]\n");
+        for (number, shard) in self.server.shard_figures().iter().enumerate() {
+            let Some(database) = shard.databases.get(db) else { continue };
+            // Writing into a String cannot fail.
+            let _ = writeln!(
+                text,
+                "Shard {number}: number of elements: {}, of them expiring: {}",
+                database.keys, database.expires
+            );
+        }
+        self.reply.verbatim(b"txt", text.as_bytes());
+        Ok(())
+    }
+
+    fn debug_packed_threshold(&mut self) -> Result<(), Error> {
+        const LIMIT: u64 = 1 << 32;
+        let size = crate::config::memory_value(self.args.raw(2));
+        if size.is_none_or(|size| size >= LIMIT) {
+            return Err(Error::fixed(
+                "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+            ));
+        }
+        self.reply.ok();
+        Ok(())
+    }
+
+    fn debug_reply_buffer(&mut self) -> Result<(), Error> {
+        if self.args.is(2, "PEAK-RESET-TIME") {
+            if !self.args.is(3, "NEVER") && !self.args.is(3, "RESET") {
+                self.args.int(3)?;
+            }
+        } else if !self.args.is(2, "RESIZING") {
+            return Err(self.wrong_subcommand());
+        }
+        self.reply.ok();
+        Ok(())
+    }
+}
+
+/// What C's `atoi` makes of a text.
+fn leading_int(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let digits = text.iter().skip(usize::from(matches!(text.first(), Some(b'-' | b'+'))));
+    let value = digits
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0i64, |sum, byte| sum.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
+    if text.first() == Some(&b'-') { -value } else { value }
+}
+
+/// A count that may not be negative.
+fn positive(text: &[u8]) -> Result<u64, Error> {
+    let value = moonshard_store::number::parse_i64(text).ok_or(Error::OUT_OF_RANGE_POSITIVE)?;
+    u64::try_from(value).map_err(|_| Error::OUT_OF_RANGE_POSITIVE)
+}
+
+/// What DEBUG OBJECT says of an entry.
+fn describe(entry: &Entry, idle_seconds: u64) -> String {
+    let len = match entry.value() {
+        ValueRef::String(text) => serialized_len(text),
+        ValueRef::Collection(collection) => collection.memory_bytes(),
+    };
+    let mut text = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{len} lru:{} lru_seconds_idle:{idle_seconds}",
+        std::ptr::from_ref(entry),
+        Shard::encoding_name(entry),
+        entry.access(),
+    );
+    if let Some(Collection::List(list)) = entry.collection() {
+        let (nodes, bytes) = (list.node_count().max(1), list.memory_bytes());
+        let mean = list.len() as f64 / nodes as f64;
+        // Writing into a String cannot fail.
+        let _ = write!(text, " ql_nodes:{nodes} ql_avg_node:{mean:.2} ql_uncompressed_size:{bytes}");
+    }
+    text
+}
+
+/// The length of a string in an RDB file, without compression.
+fn serialized_len(text: &[u8]) -> usize {
+    match moonshard_store::number::parse_i64(text) {
+        Some(-128..=127) => 2,
+        Some(-32_768..=32_767) => 3,
+        Some(-2_147_483_648..=2_147_483_647) => 5,
+        _ => {
+            let head = match text.len() {
+                0..64 => 1,
+                64..16_384 => 2,
+                _ => 5,
+            };
+            head + text.len()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_c_does() {
+        let texts = ["0", "1", " -12x", "x", "", "99999999999999999999"];
+        let values = texts.map(|text| leading_int(text.as_bytes()));
+        assert_eq!(values, [0, 1, -12, 0, 0, i64::MAX]);
+    }
+
+    #[test]
+    fn strings_have_the_length_of_a_file() {
+        assert_eq!([b"5".as_slice(), b"300", b"70000", b"abc"].map(serialized_len), [2, 3, 5, 4]);
+        assert_eq!(serialized_len(&[b'x'; 100]), 102);
+    }
+}

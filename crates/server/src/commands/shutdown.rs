@@ -1,0 +1,33 @@
+//! SHUTDOWN.
+
+use super::Call;
+use moonshard_engine::Error;
+
+impl Call<'_> {
+    /// Ends the server. The client gets no reply; its connection closes.
+    pub(super) fn shutdown(&mut self) -> Result<(), Error> {
+        let (mut save, mut no_save, mut other, mut abort) = (false, false, false, false);
+        for at in 1..self.args.len() {
+            match self.args.raw(at).to_ascii_lowercase().as_slice() {
+                b"nosave" => no_save = true,
+                b"save" => save = true,
+                b"now" | b"force" => other = true,
+                b"abort" => abort = true,
+                _ => return Err(Error::SYNTAX),
+            }
+        }
+        if (abort && (save || no_save || other)) || (save && no_save) {
+            return Err(Error::SYNTAX);
+        }
+        if abort {
+            // The end, once asked for, is not waited for by anything that could still be called off.
+            return Err(Error::fixed("ERR No shutdown in progress."));
+        }
+        if !no_save && self.server.shards.iter().any(|cell| cell.control.is_busy()) {
+            return Err(Error::BUSY);
+        }
+        self.session.closing = true;
+        self.server.shutdown.request();
+        Ok(())
+    }
+}
