@@ -30,9 +30,12 @@ fn of_case(case: &Case) -> String {
     if let Some(figures) = case.figures() {
         let _ = write!(
             row,
-            r#","cpu_ratio":{:.4},"throughput_ratio":{:.4},"noise":{:.4}"#,
-            figures.cpu_ratio, figures.throughput_ratio, figures.noise
+            r#","cpu_ratio":{:.4},"throughput_ratio":{:.4}"#,
+            figures.cpu_ratio, figures.throughput_ratio
         );
+        if let Some(noise) = figures.noise {
+            let _ = write!(row, r#","noise":{noise:.4}"#);
+        }
     }
     for (name, samples) in [("redis", &case.redis), ("moonshard", &case.moonshard), ("bound", &case.bound)] {
         if !samples.is_empty() {

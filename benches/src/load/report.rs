@@ -30,8 +30,8 @@ pub(super) struct Figures {
     /// Moonshard's multiples of redis-server: the medians of each round's ratio.
     pub(super) cpu_ratio: f64,
     pub(super) throughput_ratio: f64,
-    /// The greater of both servers' spreads of CPU time.
-    pub(super) noise: f64,
+    /// The greater of both servers' spreads of CPU time; of one round nothing is known.
+    pub(super) noise: Option<f64>,
 }
 
 impl Case {
@@ -47,10 +47,10 @@ impl Case {
             bound: (!self.bound.is_empty()).then(|| medians(&self.bound)),
             cpu_ratio: median(pairs().map(|(m, r)| m.cpu_us / r.cpu_us)),
             throughput_ratio: median(pairs().map(|(m, r)| m.per_second / r.per_second)),
-            noise: f64::max(
-                spread(self.redis.iter().map(|s| s.cpu_us)),
-                spread(self.moonshard.iter().map(|s| s.cpu_us)),
-            ),
+            noise: (pairs().len() > 1).then(|| {
+                let spread = |samples: &[Sample]| spread(samples.iter().map(|sample| sample.cpu_us));
+                spread(&self.redis).max(spread(&self.moonshard))
+            }),
         })
     }
 
@@ -114,14 +114,14 @@ impl Report {
                     let throughput = row.throughput_min.map(|min| format!(">= {min:.2}"));
                     writeln!(
                         f,
-                        "{:>7.2} {:>8.1} | {:>7.2} {:>8.1} | {:>6.2} {:>6.2} | {:>4.0}% | {:>7} {:>8} | {}",
+                        "{:>7.2} {:>8.1} | {:>7.2} {:>8.1} | {:>6.2} {:>6.2} | {:>5} | {:>7} {:>8} | {}",
                         figures.redis.cpu_us,
                         figures.redis.per_second / 1e3,
                         figures.moonshard.cpu_us,
                         figures.moonshard.per_second / 1e3,
                         figures.cpu_ratio,
                         figures.throughput_ratio,
-                        figures.noise * 100.0,
+                        figures.noise.map_or("-".into(), |noise| format!("{:.0}%", noise * 100.0)),
                         format!("<= {:.2}", row.cpu_max),
                         throughput.unwrap_or_default(),
                         verdict(case.passes()),
