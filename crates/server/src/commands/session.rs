@@ -3,7 +3,7 @@
 use super::Call;
 use crate::clients::flag;
 use crate::connection::ReplyMode;
-use moonshard_engine::Error;
+use moonshard_engine::{Error, database_index, database_number};
 use moonshard_protocol::Encoding;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -120,12 +120,10 @@ impl Call<'_> {
     }
 
     pub(super) fn select(&mut self) -> Result<(), Error> {
-        let db = self.args.int_or(1, Error::INVALID_DB_INDEX)?;
-        if self.settings.cluster_enabled && db != 0 {
+        if self.settings.cluster_enabled && database_number(self.args, 1)? != 0 {
             return Err(Error::fixed("ERR SELECT is not allowed in cluster mode"));
         }
-        let db = usize::try_from(db).ok().filter(|&db| db < self.engine.databases);
-        self.session.db = db.ok_or(Error::DB_INDEX_OUT_OF_RANGE)?;
+        self.session.db = database_index(self.args, 1, self.engine.databases)?;
         self.session.client.db.store(self.session.db as u32, Relaxed);
         self.reply.ok();
         Ok(())

@@ -63,7 +63,7 @@ pub(super) const LATENCY_GRAPH: Command = Command {
 pub(super) const LATENCY_HISTOGRAM: Command = Command {
     handler: Handler::Server(ServerCommand::LatencyHistogram),
     meta: Meta {
-        args: &[Arg::new("COMMAND", ArgKind::String).optional().multiple()],
+        args: &[Arg::new("command", ArgKind::String).optional().multiple()],
         group: "server",
         since: "7.0.0",
         summary: "Return the cumulative distribution of latencies of a subset of commands or all.",
