@@ -10,6 +10,7 @@
 //! | `@unordered`, `@pairs`, `@deep`, `@type-only`, `@shape`, `@near N`, `@full-scan`, `@error-code`, `@field-names` | how the next reply is compared, see [`Compare`] |
 //! | `@mask name,name` | values of these names in the next reply are not compared |
 //! | `@ours-differs "bytes" reason` | the next reply of Moonshard is these bytes, on purpose |
+//! | `@needs NAME` | the next line is skipped while Moonshard does not have this command, which it uses in a script |
 //! | `@resp2`, `@resp3` | new connections that speak this version |
 //! | `@flush` | FLUSHALL and new connections |
 //! | `@on NAME` | the following commands use the connections of this name |
@@ -65,6 +66,8 @@ pub struct Entry {
     pub action: Action,
     /// How the replies are compared.
     pub check: Check,
+    /// A command that the line uses inside a script.
+    pub needs: Option<Vec<u8>>,
 }
 
 /// A parsed corpus file.
@@ -95,6 +98,7 @@ impl Corpus {
     pub fn parse(text: &str) -> Result<Corpus, String> {
         let mut corpus = Corpus::default();
         let mut check = Check::default();
+        let mut needs = None;
         for (index, line) in text.lines().enumerate() {
             let (line, number) = (line.trim(), index + 1);
             if line.is_empty() || line.starts_with('#') {
@@ -102,7 +106,10 @@ impl Corpus {
             }
             let fail = |why: &str| format!("{number}: {why}: {line}");
             let words = split_args(line.as_bytes()).ok_or_else(|| fail("unbalanced quotes"))?;
-            let action = if line.starts_with('@') {
+            let action = if words[0] == b"@needs" {
+                needs = Some(words.get(1).ok_or_else(|| fail("no name"))?.clone());
+                continue;
+            } else if line.starts_with('@') {
                 match directive(&words, &mut corpus, &mut check).ok_or_else(|| fail("no such directive"))? {
                     Some(action) => action,
                     None => continue,
@@ -110,7 +117,8 @@ impl Corpus {
             } else {
                 Action::Command(words)
             };
-            corpus.entries.push(Entry { line: number, action, check: std::mem::take(&mut check) });
+            let (check, needs) = (std::mem::take(&mut check), needs.take());
+            corpus.entries.push(Entry { line: number, action, check, needs });
         }
         if check != Check::default() {
             return Err("the last directive has no command".to_owned());
@@ -309,6 +317,9 @@ impl<'a> Runner<'a> {
         self.flush();
         for entry in &corpus.entries {
             match &entry.action {
+                _ if entry.needs.as_ref().is_some_and(|name| self.not_yet.covers(&[name.clone()])) => {
+                    self.report.skipped += 1;
+                }
                 Action::Command(c) | Action::Send(c) | Action::Repeat(_, _, c) if self.not_yet.covers(c) => {
                     self.report.skipped += 1;
                     self.silent.insert(self.current.clone());
