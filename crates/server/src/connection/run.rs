@@ -3,7 +3,7 @@
 
 use super::batch::{Batch, Place};
 use super::{Connection, ReplyMode};
-use crate::server::unix_micros;
+use crate::server::{Server, unix_micros};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
@@ -29,14 +29,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if batch.len() >= PREFETCH_MIN {
             self.prefetch(batch);
         }
+        let server = self.server.clone();
         let mut at = 0;
+        let mut held = None;
         while at < batch.len() && !self.session.closing {
             if self.is_plain() {
-                at = self.run_ready(batch, at, now_ms);
+                at = self.run_ready(&server, batch, at, held.take(), now_ms);
                 if at == batch.len() {
                     break;
                 }
+                // Once the shard that is held by another is free, its requests run on under one hold of its lock:
+                // waiting for each of them would hand the lock to and fro for every single command.
+                if let Place::Shard { index, .. } | Place::Script { index, .. } = batch.plan(at).place
+                    && let Ok(guard) = server.shards[index as usize].lock.lock().await
+                {
+                    held = Some((index, guard));
+                    continue;
+                }
             }
+            // The general path may wait for other things, and nothing waits with a lock in hand.
+            held = None;
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
             self.refresh_settings();
             at += 1;
@@ -58,10 +70,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Runs requests from `at` on until one cannot run at once; returns its position. Neighbours of one shard share
-    /// one hold of its lock.
-    fn run_ready(&mut self, batch: &Batch<'_>, mut at: usize, now_ms: u64) -> usize {
-        let server = self.server.clone();
-        let mut held: Option<(u32, Guard<'_, ShardState>)> = None;
+    /// one hold of its lock; `held` is the one to begin with.
+    fn run_ready<'s>(
+        &mut self,
+        server: &'s Server,
+        batch: &Batch<'_>,
+        mut at: usize,
+        mut held: Option<(u32, Guard<'s, ShardState>)>,
+        now_ms: u64,
+    ) -> usize {
         // One reading a command: the end of one is the begin of the next.
         let mut begun = server.ticks.raw();
         while at < batch.len() {
