@@ -15,10 +15,17 @@ fn alone() -> Server {
     Server::moonshard(16, &[])
 }
 
-/// A cluster of so many nodes; none while Moonshard has no clusters.
+/// A cluster of so many nodes; none while Moonshard has no clusters of so many.
 fn cluster(nodes: usize) -> Option<Vec<Server>> {
-    let missing = corpus::is_not_yet("cluster") || (nodes > 1 && corpus::is_not_yet("cluster meet"));
+    let missing = corpus::is_not_yet("cluster") || (nodes > 1 && !nodes_meet());
     (!missing).then(|| Server::cluster(Kind::Moonshard, nodes, &["--shards", "16"]))
+}
+
+/// Whether a cluster can have several nodes.
+fn nodes_meet() -> bool {
+    let node = Server::cluster(Kind::Moonshard, 1, &["--shards", "16"]).remove(0);
+    let refusal = node.connect().ask("CLUSTER MEET 127.0.0.1 1").error();
+    !refusal.unwrap_or_default().contains("one node so far")
 }
 
 fn run(program: &Path, args: &[&str]) -> Output {

@@ -1,8 +1,9 @@
 //! `cluster-config-file`: what a node is across restarts, in the format of Redis' `nodes.conf`.
 
 use super::{Epochs, NodeId, Topology};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// Why a node cannot be what its file says.
@@ -50,7 +51,7 @@ impl ConfigFile {
         let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let Ok(mut file) = opened else { return Ok((Self { path, held: None }, None)) };
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if !try_lock(&file) {
             return Err(OpenError::InUse(path));
         }
         let mut bytes = Vec::new();
@@ -75,11 +76,12 @@ impl ConfigFile {
             epochs.current,
             epochs.last_vote
         );
-        let temporary = self.path.with_added_extension(format!("tmp-{}", std::process::id()));
+        let mut temporary = self.path.clone().into_os_string();
+        temporary.push(format!(".tmp-{}", std::process::id()));
         let replace = || {
             let mut file = File::create(&temporary)?;
             // Locked before it has its name, so that there is no moment at which another server can take it.
-            let _ = file.try_lock();
+            try_lock(&file);
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             std::fs::rename(&temporary, &self.path)?;
@@ -92,6 +94,13 @@ impl ConfigFile {
         self.held = Some(replaced?);
         Ok(())
     }
+}
+
+/// Locks the file for this process, unless another has. Where files cannot be locked it counts as locked.
+fn try_lock(file: &File) -> bool {
+    // SAFETY: flock takes a descriptor, which `file` keeps open, and no memory.
+    let failed = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0;
+    !(failed && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock)
 }
 
 fn parse(text: &str, path: &Path) -> Result<Option<Kept>, OpenError> {

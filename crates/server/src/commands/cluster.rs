@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::clients::flag;
-use crate::cluster::{Cluster, EpochIsSet, Node, Topology};
+use crate::cluster::{Cluster, EpochIsSet, Node, NodeId, Topology};
 use crate::config::EndpointType;
 use crate::shards::lock_all;
 use moonshard_engine::Error;
@@ -39,11 +39,14 @@ impl Call<'_> {
             Sub::Forget => self.forget(&topology),
             Sub::GetKeysInSlot => self.get_keys_in_slot().await,
             Sub::Info => self.cluster_info(&topology),
-            // Nodes are not linked with others yet.
-            Sub::Links => done(self.reply.array(0)),
+            // It is linked with no other.
+            Sub::Links => {
+                self.reply.array(0);
+                Ok(())
+            }
             Sub::Meet => self.meet(),
-            Sub::MyId => done(self.reply.bulk(topology.me().id.as_bytes())),
-            Sub::MyShardId => done(self.reply.bulk(topology.me().shard_id.as_bytes())),
+            Sub::MyId => self.tell(topology.me().id),
+            Sub::MyShardId => self.tell(topology.me().shard_id),
             Sub::Nodes => self.cluster_nodes(&topology),
             Sub::Replicas => self.replicas(&topology),
             Sub::Replicate => self.replicate(&topology),
@@ -54,6 +57,11 @@ impl Call<'_> {
             Sub::Shards => self.cluster_shards(&topology),
             Sub::Slots => self.cluster_slots(&topology),
         }
+    }
+
+    fn tell(&mut self, id: NodeId) -> Result<(), Error> {
+        self.reply.bulk(id.as_bytes());
+        Ok(())
     }
 
     fn cluster_slots(&mut self, topology: &Topology) -> Result<(), Error> {
@@ -376,10 +384,6 @@ impl Call<'_> {
         self.reply.ok();
         Ok(())
     }
-}
-
-const fn done((): ()) -> Result<(), Error> {
-    Ok(())
 }
 
 fn as_slot(number: i64) -> Option<u16> {
