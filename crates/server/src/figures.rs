@@ -4,8 +4,9 @@
 use crate::server::Server;
 use crate::shards::ShardState;
 use moonshard_engine::command::CommandId;
-use moonshard_engine::keyspace::{CommandStats, ShardStats};
+use moonshard_engine::keyspace::{CommandStats, Latencies, ShardStats};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -187,6 +188,19 @@ impl Server {
             }
             for (sum, &more) in all.iter_mut().zip(&shard.stats.commands) {
                 sum.add(more);
+            }
+        }
+        all
+    }
+
+    /// How long the calls of every command took, given the shards' figures.
+    pub fn command_latencies(&self, shards: &[ShardFigures]) -> BTreeMap<CommandId, Latencies> {
+        let mut all = self.latency.calls();
+        for shard in shards {
+            for (id, latencies) in shard.stats.latencies.iter().enumerate() {
+                if let Some(latencies) = latencies {
+                    all.entry(id as CommandId).or_default().add(latencies);
+                }
             }
         }
         all

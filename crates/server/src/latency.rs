@@ -1,16 +1,14 @@
 //! The latency monitor: when something took longer than `latency-monitor-threshold`, and how long every command takes.
 
 use crate::server::unix_ms;
-use hdrhistogram::Histogram;
 use moonshard_engine::command::CommandId;
+use moonshard_engine::keyspace::Latencies;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Samples that are kept of one event.
 const SAMPLES_MAX: usize = 160;
-/// The longest time that a histogram tells from longer ones, in nanoseconds.
-const NANOS_MAX: u64 = 1_000_000_000;
 
 /// When an event took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +35,15 @@ pub struct Latency {
     threshold_ms: AtomicU64,
     tracks: AtomicBool,
     events: Mutex<BTreeMap<&'static str, Series>>,
-    histograms: Mutex<BTreeMap<CommandId, Histogram<u32>>>,
+    /// Of commands that no shard counts.
+    calls: Mutex<BTreeMap<CommandId, Latencies>>,
 }
 
 impl Latency {
-    /// Sets from how many milliseconds on an event is sampled (0 for never), and whether commands have histograms.
+    /// Sets from how many milliseconds on an event is sampled (0 for never), and whether it is shown how
+    /// long commands take.
     pub fn configure(&self, threshold_ms: u64, tracks: bool) {
         self.threshold_ms.store(threshold_ms, Relaxed);
-        if !tracks && self.tracks.swap(false, Relaxed) {
-            self.histograms.lock().clear();
-        }
         self.tracks.store(tracks, Relaxed);
     }
 
@@ -85,30 +82,24 @@ impl Latency {
         }
     }
 
-    /// Adds a call to its command's histogram.
+    /// Whether it is shown how long commands take.
+    pub fn tracks(&self) -> bool {
+        self.tracks.load(Relaxed)
+    }
+
+    /// Counts a call of a command that no shard counts.
     pub fn record(&self, id: CommandId, nanos: u64) {
-        if !self.tracks.load(Relaxed) {
-            return;
-        }
-        let mut histograms = self.histograms.lock();
-        let histogram = match histograms.entry(id) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let Ok(new) = Histogram::new_with_bounds(1, NANOS_MAX, 2) else { return };
-                entry.insert(new)
-            }
-        };
-        histogram.saturating_record(nanos.max(1));
+        self.calls.lock().entry(id).or_default().record(nanos);
     }
 
-    /// Looks at the histogram of every command that has one, by ascending id.
-    pub fn each_histogram(&self, mut look: impl FnMut(CommandId, &Histogram<u32>)) {
-        self.histograms.lock().iter().for_each(|(&id, histogram)| look(id, histogram));
+    /// How long calls took of commands that no shard counts.
+    pub fn calls(&self) -> BTreeMap<CommandId, Latencies> {
+        self.calls.lock().clone()
     }
 
-    /// Forgets all histograms.
-    pub fn reset_histograms(&self) {
-        self.histograms.lock().clear();
+    /// Forgets how long calls took.
+    pub fn reset_calls(&self) {
+        self.calls.lock().clear();
     }
 
     /// All events.

@@ -13,7 +13,6 @@ impl Server {
         if self.is_notable(nanos) {
             self.observe_slow(entry, args, nanos, client);
         }
-        self.latency.record(entry.id, nanos);
     }
 
     /// Whether the slow log or the latency monitor want to know of a command that took so long.

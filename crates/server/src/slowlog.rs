@@ -57,6 +57,7 @@ impl Slowlog {
     pub fn configure(&self, slower_than: i64, len_max: usize) {
         self.slower_than.store(slower_than, Relaxed);
         self.len_max.store(len_max, Relaxed);
+        self.entries.lock().entries.truncate(len_max);
     }
 
     /// Whether so little counts as slow that every command must be timed.

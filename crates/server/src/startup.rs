@@ -5,12 +5,13 @@ use crate::config::{Config, Launch, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::Server;
-use crate::{cron, logging};
+use crate::{allocator, cron, logging};
 use moonshard_engine::Rng;
 use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Fewest shards that a server chooses by itself, and how many a core has.
@@ -61,6 +62,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.len(), "ready to accept connections");
     }
     let _watchdog = server.watch_scripts()?;
+    server.figures.startup_bytes.store(allocator::used(), Relaxed);
     listeners.accept(&server, &threads);
     threads.spawn(cron::run(server.clone()));
     let ended = server.clone();

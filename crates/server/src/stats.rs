@@ -57,29 +57,22 @@ impl Stats {
     }
 }
 
-/// Makes what a shard has counted nothing, keeping the room for it.
-fn reset_shard(stats: &mut ShardStats) {
-    let mut commands = std::mem::take(&mut stats.commands);
-    commands.fill_with(Default::default);
-    *stats = ShardStats { commands, ..ShardStats::default() };
-}
-
 impl Server {
     /// `CONFIG RESETSTAT`: begins all counts anew, those of a busy shard as soon as it is free.
     pub fn reset_stats(self: &Arc<Self>) {
         self.stats.reset();
         self.figures.reset();
-        self.latency.reset_histograms();
+        self.latency.reset_calls();
         self.reset_error_counts();
         for (index, cell) in self.shards.iter().enumerate() {
             if let Some(mut guard) = cell.lock.try_lock_for_spin() {
-                reset_shard(&mut guard.shard.stats);
+                guard.shard.stats = ShardStats::new();
                 continue;
             }
             let server = self.clone();
             tokio::spawn(async move {
                 if let Ok(mut guard) = server.shards[index].lock.lock_patient().await {
-                    reset_shard(&mut guard.shard.stats);
+                    guard.shard.stats = ShardStats::new();
                 }
             });
         }

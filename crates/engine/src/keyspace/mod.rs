@@ -3,15 +3,17 @@
 mod access;
 mod database;
 mod kind;
+mod latencies;
 mod view;
 mod whole;
 
 pub use access::AccessClock;
 pub use database::{Database, Garbage};
 pub use kind::Kind;
+pub use latencies::Latencies;
 pub use view::{Expiry, ExpiryMode, Keyspace, Shards};
 
-use crate::command::CommandTable;
+use crate::command::{CommandId, CommandTable};
 use crate::effects::Effects;
 use crate::eviction::EvictionPool;
 use moonshard_store::Seed;
@@ -52,6 +54,30 @@ pub struct ShardStats {
     pub evicted: u64,
     /// By command id.
     pub commands: Vec<CommandStats>,
+    /// How long calls took, by command id, for those that were called.
+    pub latencies: Vec<Option<Box<Latencies>>>,
+}
+
+impl ShardStats {
+    /// Nothing counted yet, with room for every command.
+    pub fn new() -> Self {
+        let commands = CommandTable::get().entries().len();
+        Self {
+            commands: vec![CommandStats::default(); commands],
+            latencies: vec![None; commands],
+            ..Self::default()
+        }
+    }
+
+    /// Notes that a command, whose call was counted, ran for so many nanoseconds.
+    #[inline]
+    pub fn ran(&mut self, id: CommandId, nanos: u64) {
+        let id = usize::from(id);
+        if let (Some(stats), Some(latencies)) = (self.commands.get_mut(id), self.latencies.get_mut(id)) {
+            stats.nanos += nanos;
+            latencies.get_or_insert_default().record(nanos);
+        }
+    }
 }
 
 /// One shard of the keyspace: every key of its slots, in every database.
@@ -81,12 +107,11 @@ impl Shard {
     /// The empty shard `index` of `shards`.
     pub fn new(index: usize, shards: usize, databases: usize, seed: Seed, cluster: bool) -> Self {
         let slots = usize::from(crate::slot::SLOTS).div_ceil(shards);
-        let commands = vec![CommandStats::default(); CommandTable::get().entries().len()];
         Self {
             index,
             databases: (0..databases).map(|_| Database::new(seed)).collect(),
             effects: Effects::default(),
-            stats: ShardStats { commands, ..ShardStats::default() },
+            stats: ShardStats::new(),
             garbage: Vec::new(),
             seed,
             expire_db: 0,

@@ -147,8 +147,8 @@ impl Call<'_> {
 
     pub(super) fn client_pause(&mut self) -> Result<(), Error> {
         let what = match () {
-            () if self.args.len() == 3 || self.args.is(3, "ALL") => Paused::All,
             () if self.args.len() > 4 => return Err(self.wrong_subcommand()),
+            () if self.args.len() == 3 || self.args.is(3, "ALL") => Paused::All,
             () if self.args.is(3, "WRITE") => Paused::Writes,
             () => return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         };

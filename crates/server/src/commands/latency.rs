@@ -3,9 +3,9 @@
 use super::Call;
 use crate::latency::Series;
 use crate::server::unix_ms;
-use hdrhistogram::Histogram;
 use moonshard_engine::Error;
 use moonshard_engine::command::{CommandId, CommandTable};
+use moonshard_engine::keyspace::Latencies;
 use moonshard_protocol::Reply;
 use std::fmt::Write;
 
@@ -97,17 +97,15 @@ impl Call<'_> {
     pub(super) fn latency_histogram(&mut self) -> Result<(), Error> {
         let wanted = wanted_commands(self.args.from(2));
         let table = CommandTable::get();
-        let open = self.reply.open_map();
-        let mut shown = 0;
-        let reply = &mut *self.reply;
-        self.server.latency.each_histogram(|id, histogram| {
-            if wanted.as_ref().is_none_or(|wanted| wanted.contains(&id)) {
-                reply.bulk(table.entry(id).full_name.as_bytes());
-                show_histogram(reply, histogram);
-                shown += 1;
-            }
+        let mut all = self.server.command_latencies(&self.server.shard_figures());
+        all.retain(|id, _| {
+            self.server.latency.tracks() && wanted.as_ref().is_none_or(|ids| ids.contains(id))
         });
-        self.reply.close(open, shown);
+        self.reply.map(all.len());
+        for (id, latencies) in all {
+            self.reply.bulk(table.entry(id).full_name.as_bytes());
+            show_latencies(self.reply, &latencies);
+        }
         Ok(())
     }
 }
@@ -126,23 +124,18 @@ fn wanted_commands(names: &[&[u8]]) -> Option<Vec<CommandId>> {
 }
 
 /// The calls, and how many of them took at most 1, 2, 4, ... microseconds.
-fn show_histogram(reply: &mut Reply, histogram: &Histogram<u32>) {
-    const FIRST_NANOS: u64 = 1024;
+fn show_latencies(reply: &mut Reply, latencies: &Latencies) {
     reply.map(2);
     reply.bulk(b"calls");
-    reply.int(histogram.len() as i64);
+    reply.int(latencies.calls() as i64);
     reply.bulk(b"histogram_usec");
-    let open = reply.open_map();
-    let (mut shown, mut sum) = (0, 0);
-    for step in histogram.iter_log(FIRST_NANOS, 2.0) {
-        if step.count_since_last_iteration() > 0 {
-            sum += step.count_since_last_iteration();
-            reply.int((histogram.highest_equivalent(step.value_iterated_to()) / 1000) as i64);
-            reply.int(sum as i64);
-            shown += 1;
-        }
+    let steps: Vec<(u64, u64)> = latencies.by_powers().collect();
+    reply.map(steps.len());
+    for (nanos, calls) in steps {
+        // Redis' histograms do not tell times apart that differ by less than a 128th.
+        reply.int(((nanos + nanos / 128 - 1) / 1000) as i64);
+        reply.int(calls as i64);
     }
-    reply.close(open, shown);
 }
 
 /// What the doctor says of an event.

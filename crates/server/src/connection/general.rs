@@ -96,6 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (outcome, started) = outcome;
         let nanos = started.elapsed().as_nanos() as u64;
         self.session.count(entry.id, outcome.is_err(), nanos);
+        self.server.latency.record(entry.id, nanos);
         self.server.observe(entry, args, nanos, &self.session.client);
         self.server.monitors.feed(&self.session, entry, args);
         outcome
@@ -188,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let started = Instant::now();
         self.call_locked(&mut guards, gate, entry, args, now_ms);
         let nanos = started.elapsed().as_nanos() as u64;
-        guards[0].1.shard.stats.commands[usize::from(entry.id)].nanos += nanos;
+        guards[0].1.shard.stats.ran(entry.id, nanos);
         self.server.observe(entry, args, nanos, &self.session.client);
         for (_, guard) in &mut guards {
             server.reap(&mut guard.shard);

@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let ended = server.ticks.raw();
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
-                    guard.shard.stats.commands[usize::from(entry.id)].nanos += nanos;
+                    guard.shard.stats.ran(entry.id, nanos);
                     if server.is_notable(nanos) {
                         server.observe_slow(entry, batch.args(at), nanos, &self.session.client);
                     }

@@ -43,18 +43,17 @@ pub(super) fn latency_stats(report: &mut Report<'_>) {
     report.section("Latencystats");
     let settings = report.server.config.load_full();
     let table = CommandTable::get();
-    let mut lines = Vec::new();
-    report.server.latency.each_histogram(|id, histogram| {
+    if !report.server.latency.tracks() {
+        return;
+    }
+    for (id, latencies) in report.server.command_latencies(&report.shards) {
         let mut line = String::new();
         for (at, &percentile) in settings.latency_tracking_info_percentiles.0.iter().enumerate() {
-            let micros = histogram.value_at_percentile(percentile) as f64 / 1000.0;
+            let micros = latencies.percentile(percentile) as f64 / 1000.0;
             let comma = if at == 0 { "" } else { "," };
             // Writing into a String cannot fail.
             let _ = write!(line, "{comma}p{percentile}={micros:.3}");
         }
-        lines.push((format!("latency_percentiles_usec_{}", table.entry(id).full_name), line));
-    });
-    for (name, line) in lines {
-        report.field(&name, line);
+        report.field(&format!("latency_percentiles_usec_{}", table.entry(id).full_name), line);
     }
 }

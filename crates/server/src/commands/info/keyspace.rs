@@ -33,6 +33,8 @@ pub(super) fn keyspace(report: &mut Report<'_>) {
 
 pub(super) fn shards(report: &mut Report<'_>) {
     report.section("Shards");
+    report.field("shards", report.server.shards.len());
+    report.field("io_threads", report.server.config.load().io_threads);
     let shards = std::mem::take(&mut report.shards);
     for (number, shard) in shards.iter().enumerate() {
         let control = &report.server.shards[number].control;

@@ -40,8 +40,6 @@ pub(super) fn server(report: &mut Report<'_>) {
     report.field("config_file", file.unwrap_or_default());
     report.flag("io_threads_active", settings.io_threads > 1);
     report.field("moonshard_version", env!("CARGO_PKG_VERSION"));
-    report.field("shards", report.server.shards.len());
-    report.field("io_threads", settings.io_threads);
 }
 
 /// The system's name, release and machine.
