@@ -22,6 +22,10 @@ pub mod structlib;
 mod vm;
 mod watchdog;
 
+/// Stack of a thread that runs scripts, in bytes. Some of Lua's functions call back into scripts from C, and only the
+/// limit of Lua's own stack ends their recursion; a smaller stack would end first, and with it the process.
+pub const THREAD_STACK_BYTES: usize = 16 << 20;
+
 pub use control::{Control, Kill, kill_slow_scripts};
 pub use flags::{ScriptFlags, Shebang};
 pub use plan::{Plan, plan};

@@ -48,6 +48,7 @@ const CONSTANTS: &[(&CStr, f64)] = &[
 
 const NATIVES: Functions = &[
     (c"assert_message", assert_message),
+    (c"check_stack", check_stack),
     (c"error_handler", errors::handler),
     (c"gc_touched", gc_touched),
     (c"killed", killed),
@@ -431,6 +432,17 @@ unsafe extern "C-unwind" fn assert_message(state: *mut lua_State) -> c_int {
     // SAFETY: a C function; nothing has a destructor.
     unsafe { ffi::luaL_checklstring(state, 2, std::ptr::null_mut()) };
     0
+}
+
+/// Raises when calls from C to Lua and back have taken much of the thread's stack.
+unsafe extern "C-unwind" fn check_stack(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function with the bridge as its upvalue; nothing has a destructor.
+    unsafe {
+        if Bridge::of(state).stack_is_deep() {
+            ffi::luaL_error(state, c"C stack overflow".as_ptr());
+        }
+        0
+    }
 }
 
 unsafe extern "C-unwind" fn setn(state: *mut lua_State) -> c_int {

@@ -27,6 +27,18 @@ pub(crate) struct Bridge {
     /// What the running script is to start with.
     pub(super) start: Start,
     gc_touched: bool,
+    /// Where the thread's stack was when the script began.
+    stack_start: usize,
+}
+
+/// Bytes of the thread's stack that a script may use where each level takes much of it.
+const STACK_BYTES_MAX: usize = 1 << 20;
+
+/// A place on the thread's stack.
+#[inline]
+fn stack_address() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
 }
 
 /// How a script starts.
@@ -61,6 +73,7 @@ impl Bridge {
             frames: Vec::new(),
             start: Start { function: 0, keys: &[], argv: &[] },
             gc_touched: false,
+            stack_start: 0,
         }
     }
 
@@ -85,6 +98,7 @@ impl Bridge {
         call: &ScriptCall<'_>,
     ) {
         self.interruptible.begin(state, run);
+        self.stack_start = stack_address();
         self.cx = std::ptr::from_mut(cx).cast();
         self.resp3 = false;
         self.start = Start {
@@ -109,6 +123,11 @@ impl Bridge {
     pub(super) unsafe fn cx<'a>(&self) -> Option<&'a mut Ctx<'a>> {
         // SAFETY: the caller's promise; null is no reference. The lifetime is cut to the use.
         unsafe { self.cx.cast::<Ctx<'a>>().as_mut() }
+    }
+
+    /// Whether the script has used as much of the thread's stack as it may.
+    pub(super) fn stack_is_deep(&self) -> bool {
+        self.stack_start.saturating_sub(stack_address()) > STACK_BYTES_MAX
     }
 
     pub(super) fn touch_gc(&mut self) {

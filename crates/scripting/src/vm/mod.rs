@@ -296,7 +296,7 @@ impl Ready {
         } else {
             Err(errors::of_script(state, &script.sha))
         };
-        self.clean(killed);
+        self.clean(killed, limit);
         outcome.and(DONE)
     }
 
@@ -309,7 +309,7 @@ impl Ready {
 
     /// Leaves the state as the next script is to find it.
     #[inline]
-    fn clean(&mut self, killed: bool) {
+    fn clean(&mut self, killed: bool, limit: usize) {
         let state = self.lua.state();
         // SAFETY: the state is idle; nothing here raises.
         unsafe {
@@ -325,7 +325,9 @@ impl Ready {
             }
         }
         let bytes = self.lua.bytes();
-        if killed || bytes > COLLECT_BYTES.max(2 * self.collected_bytes) {
+        // Near the limit, garbage must not be what the next script fails for.
+        let near_limit = limit != 0 && bytes > limit / 2 && bytes > self.collected_bytes + limit / 8;
+        if killed || near_limit || bytes > COLLECT_BYTES.max(2 * self.collected_bytes) {
             self.lua.collect();
             self.collected_bytes = self.lua.bytes();
         }

@@ -9,6 +9,9 @@ local raw_assert, assert_message = assert, native.assert_message
 local raw_collectgarbage, raw_getmetatable, raw_insert = collectgarbage, getmetatable, table.insert
 local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
+local raw_gsub, raw_resume, raw_tostring, raw_wrap =
+  string.gsub, coroutine.resume, tostring, coroutine.wrap
+local check_stack = native.check_stack
 local select, type = select, type
 local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
 
@@ -31,7 +34,7 @@ local function copy(from, names)
 end
 
 local env = copy(_G, [[
-  error ipairs rawequal select tonumber tostring type unpack _VERSION gcinfo
+  error ipairs rawequal select tonumber type unpack _VERSION gcinfo
 ]])
 env._VERSION = 'Lua 5.1'
 
@@ -115,6 +118,12 @@ function env.xpcall(...)
   end)
 end
 
+-- LuaJIT leaves it to its users that what calls back from C does so without end on the C stack.
+function env.tostring(...)
+  if type((...)) == 'table' then check_stack() end
+  return raw_tostring(...)
+end
+
 env.load, env.loadstring = native.load, native.loadstring
 
 local math_library = copy(math, [[
@@ -125,9 +134,14 @@ math_library.mod = math.fmod
 math_library.random, math_library.randomseed = native.random, native.randomseed
 
 local string_library = copy(string, [[
-  byte char dump find format gmatch gsub len lower match rep reverse sub upper
+  byte char dump find format gmatch len lower match rep reverse sub upper
 ]])
 string_library.gfind = string.gmatch
+
+function string_library.gsub(...)
+  if type((select(3, ...))) ~= 'string' then check_stack() end
+  return raw_gsub(...)
+end
 
 local table_library = copy(table, 'concat foreach foreachi maxn')
 table_library.getn = function(...)
@@ -148,11 +162,28 @@ end
 
 function table_library.sort(...)
   if real[(...)] then return readonly_bare() end
+  if select('#', ...) > 1 then check_stack() end
   return raw_sort(...)
 end
 
 env.math, env.string, env.table = protect(math_library), protect(string_library), protect(table_library)
-env.coroutine = protect(copy(coroutine, 'create resume running status wrap yield'))
+local coroutine_library = copy(coroutine, 'create running status yield')
+
+function coroutine_library.resume(...)
+  check_stack()
+  return raw_resume(...)
+end
+
+function coroutine_library.wrap(...)
+  if type((...)) ~= 'function' then return raw_wrap(...) end
+  local resume = raw_wrap(...)
+  return function(...)
+    check_stack()
+    return resume(...)
+  end
+end
+
+env.coroutine = protect(coroutine_library)
 for name, contents in raw_pairs(libraries) do env[name] = protect(contents) end
 
 local of_strings = raw_getmetatable('')

@@ -1,0 +1,44 @@
+//! What a call costs. Not a test of correctness: run it by hand, in release, with `-- --ignored --nocapture`.
+
+mod world;
+
+use std::time::Instant;
+use world::World;
+
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_evalsha() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let cases = [
+        ("get and set", "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v"),
+        ("return 1", "return 1"),
+        ("20 gets", "for i = 1, 20 do redis.call('GET', KEYS[1]) end return 1"),
+        (
+            "1,000 additions",
+            "local n = 0 for i = 1, 1000 do n = n + i end redis.call('SET', KEYS[1], n) return n",
+        ),
+        (
+            "100 formats",
+            "local t = {} for i = 1, 100 do t[#t + 1] = string.format('%d:%s', i, KEYS[1]) end return table.concat(t)",
+        ),
+        (
+            "100 inserts",
+            "local t = {} for i = 1, 100 do table.insert(t, i) end local n = 0 for k, v in pairs(t) do n = n + v end return n",
+        ),
+    ];
+    for (name, script) in cases {
+        let sha = world.registry.load(script.as_bytes()).unwrap();
+        let call: [&[u8]; 5] = [b"EVALSHA", sha.as_bytes(), b"1", b"key:1", b"value"];
+        for _ in 0..2000 {
+            world.command(&call);
+        }
+        const RUNS: u32 = 100_000;
+        let started = Instant::now();
+        for _ in 0..RUNS {
+            std::hint::black_box(world.command(&call));
+        }
+        println!("{name}: {:?} a call", started.elapsed() / RUNS);
+    }
+    drop(watchdog);
+}
