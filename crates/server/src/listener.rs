@@ -5,16 +5,18 @@ use crate::config::Settings;
 use crate::connection::Connection;
 use crate::runtime::IoThreads;
 use crate::server::{Server, unix_ms};
+use parking_lot::Mutex;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
 
 /// What is listened on.
 pub struct Listeners {
@@ -52,25 +54,7 @@ impl Listeners {
     /// # Errors
     /// The first address that cannot be listened on.
     pub fn bind(settings: &Settings) -> Result<Self, ListenError> {
-        let mut tcp = Vec::new();
-        if settings.port != 0 {
-            for address in &settings.bind.0 {
-                let (optional, host) = match address.strip_prefix('-') {
-                    Some(host) => (true, host),
-                    None => (false, address.as_str()),
-                };
-                match listen_tcp(host, settings.port, settings.tcp_backlog as i32) {
-                    Ok(listener) => tcp.push(listener),
-                    Err(error) if optional => {
-                        tracing::debug!(address, %error, "not listening on an optional address")
-                    }
-                    Err(source) => {
-                        let address = format!("{host}:{}", settings.port);
-                        return Err(ListenError::Tcp { address, source });
-                    }
-                }
-            }
-        }
+        let tcp = bind_tcp(settings)?;
         let unix = match &settings.unixsocket {
             Some(path) => Some(listen_unix(&String::from_utf8_lossy(path), settings.unixsocketperm)?),
             None => None,
@@ -88,15 +72,107 @@ impl Listeners {
 
     /// Starts to accept, on the first I/O thread.
     pub fn accept(self, server: &Arc<Server>, threads: &Arc<IoThreads>) {
-        for listener in self.tcp {
-            let (server, threads_of) = (server.clone(), threads.clone());
-            threads.spawn(async move { accept_tcp(listener, server, threads_of).await });
-        }
+        let tcp = accept_all(self.tcp, server, threads);
+        *server.listening.0.lock() = Some(Active { tcp, threads: Arc::downgrade(threads) });
         if let Some(listener) = self.unix {
             let (server, threads_of) = (server.clone(), threads.clone());
             threads.spawn(async move { accept_unix(listener, server, threads_of).await });
         }
     }
+}
+
+/// Listens on every TCP address of the configuration.
+fn bind_tcp(settings: &Settings) -> Result<Vec<std::net::TcpListener>, ListenError> {
+    let mut tcp = Vec::new();
+    if settings.port == 0 {
+        return Ok(tcp);
+    }
+    for address in &settings.bind.0 {
+        let (optional, host) = match address.strip_prefix('-') {
+            Some(host) => (true, host),
+            None => (false, address.as_str()),
+        };
+        match listen_tcp(host, settings.port, settings.tcp_backlog as i32) {
+            Ok(listener) => tcp.push(listener),
+            Err(error) if optional => {
+                tracing::debug!(address, %error, "not listening on an optional address")
+            }
+            Err(source) => {
+                let address = format!("{host}:{}", settings.port);
+                return Err(ListenError::Tcp { address, source });
+            }
+        }
+    }
+    Ok(tcp)
+}
+
+/// A socket that is accepted on, and the task that does so.
+struct Accepting {
+    socket: Socket,
+    task: AbortHandle,
+}
+
+struct Active {
+    tcp: Vec<Accepting>,
+    threads: Weak<IoThreads>,
+}
+
+/// The TCP sockets that are accepted on at present.
+#[derive(Default)]
+pub struct Listening(Mutex<Option<Active>>);
+
+impl Listening {
+    /// Listens on the addresses and the port of `settings` instead of the present ones; connections stay. When that
+    /// fails the present ones go on.
+    ///
+    /// # Errors
+    /// The first address that cannot be listened on.
+    pub fn change(&self, server: &Arc<Server>, settings: &Settings) -> Result<(), ListenError> {
+        let mut active = self.0.lock();
+        let Some(active) = active.as_mut() else { return Ok(()) };
+        let Some(threads) = active.threads.upgrade() else { return Ok(()) };
+        // The new addresses may cover the old ones, so these have to be given up first.
+        for old in &active.tcp {
+            let _ = old.socket.shutdown(std::net::Shutdown::Both);
+        }
+        let tcp = match bind_tcp(settings) {
+            Ok(tcp) => tcp,
+            Err(error) => {
+                for old in &active.tcp {
+                    if let Err(error) = old.socket.listen(settings.tcp_backlog as i32) {
+                        tracing::error!(%error, "cannot go on listening");
+                    }
+                }
+                return Err(error);
+            }
+        };
+        for old in &active.tcp {
+            old.task.abort();
+        }
+        active.tcp = accept_all(tcp, server, &threads);
+        Ok(())
+    }
+}
+
+/// Starts to accept on the sockets.
+fn accept_all(
+    listeners: Vec<std::net::TcpListener>,
+    server: &Arc<Server>,
+    threads: &Arc<IoThreads>,
+) -> Vec<Accepting> {
+    let accept = |listener: std::net::TcpListener| {
+        let socket = match listener.try_clone() {
+            Ok(socket) => Socket::from(socket),
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections");
+                return None;
+            }
+        };
+        let (server, threads_of) = (server.clone(), threads.clone());
+        let task = threads.spawn(async move { accept_tcp(listener, server, threads_of).await });
+        Some(Accepting { socket, task })
+    };
+    listeners.into_iter().filter_map(accept).collect()
 }
 
 fn listen_tcp(host: &str, port: u16, backlog: i32) -> io::Result<std::net::TcpListener> {

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 
 /// One I/O thread.
 struct IoThread {
@@ -55,9 +56,9 @@ impl IoThreads {
         self.threads[0].runtime.block_on(future)
     }
 
-    /// Starts a task on the first I/O thread: what is not a connection.
-    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
-        self.threads[0].runtime.spawn(future);
+    /// Starts a task on the first I/O thread: what is not a connection. What is returned can end it.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) -> AbortHandle {
+        self.threads[0].runtime.spawn(future).abort_handle()
     }
 
     /// Starts a connection's task on the I/O thread that has the fewest. `make` is called there, so that what it

@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
 use crate::figures::Figures;
 use crate::latency::Latency;
+use crate::listener::Listening;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::scripts::{HeldShards, Scripts};
@@ -55,6 +56,8 @@ pub struct Server {
     pub seed: Seed,
     /// What `CLIENT PAUSE` holds back.
     pub pause: Pause,
+    /// What is listened on.
+    pub listening: Listening,
     /// Who watches every command.
     pub monitors: Monitors,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -152,6 +155,7 @@ impl Server {
             started_ms: unix_ms(),
             seed,
             pause: Pause::default(),
+            listening: Listening::default(),
             monitors: Monitors::default(),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),

@@ -99,18 +99,19 @@ fn random_seed() -> std::io::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Raises the limit of open files so that `clients` fit, as far as the system allows.
-fn raise_file_limit(clients: u64) {
+/// Raises the limit of open files so that `clients` fit, as far as the system allows; tells how many do.
+pub(crate) fn raise_file_limit(clients: u64) -> u64 {
     const RESERVED: u64 = 32;
     let wanted = clients + RESERVED;
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a local of the right type.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 || limit.rlim_cur >= wanted {
-        return;
+        return clients;
     }
     limit.rlim_cur = wanted.min(limit.rlim_max);
     // SAFETY: likewise.
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 || limit.rlim_cur < wanted {
         tracing::warn!(wanted, got = limit.rlim_cur, "fewer files can be open than maxclients needs");
     }
+    limit.rlim_cur.saturating_sub(RESERVED).min(clients)
 }

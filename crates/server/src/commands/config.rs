@@ -3,9 +3,10 @@
 use super::Call;
 use crate::config::{self, ApplyError, Settings};
 use crate::server::Server;
-use crate::{allocator, logging};
+use crate::{allocator, logging, startup};
 use moonshard_engine::Error;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 impl Call<'_> {
     pub(super) fn config_get(&mut self) -> Result<(), Error> {
@@ -25,7 +26,7 @@ impl Call<'_> {
         }
         let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         let caller = config::Caller { local: self.is_local(), loading: false };
-        let server = &**self.server;
+        let server = self.server;
         let set = server.config.set(&pairs, caller, &|old, new| apply(server, old, new));
         set.map_err(|error| Error::bytes(error.text()))?;
         let settings = server.config.load();
@@ -61,12 +62,38 @@ impl Call<'_> {
 }
 
 /// Does what changed settings need of the server. What may fail comes first, so that a failure leaves nothing behind.
-fn apply(_server: &Server, old: &Settings, new: &Settings) -> Result<(), ApplyError> {
+fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), ApplyError> {
+    if new.maxclients > old.maxclients {
+        let possible = startup::raise_file_limit(u64::from(new.maxclients));
+        if possible < u64::from(new.maxclients) {
+            let reason = format!(
+                "The operating system is not able to handle the specified number of clients, try with {possible}"
+            );
+            return Err(ApplyError { directive: "maxclients", reason: reason.into() });
+        }
+    }
     if new.dir.0 != old.dir.0
         && let Err(error) = std::env::set_current_dir(&new.dir.0)
     {
         let reason = config::system_text(&error);
         return Err(ApplyError { directive: "dir", reason: reason.into() });
+    }
+    if (new.port != old.port || new.bind != old.bind)
+        && let Err(error) = server.listening.change(server, new)
+    {
+        tracing::warn!("{error}");
+        if new.dir.0 != old.dir.0 {
+            // It was there a moment ago.
+            let _ = std::env::set_current_dir(&old.dir.0);
+        }
+        return Err(if new.port != old.port {
+            ApplyError {
+                directive: "port",
+                reason: "Unable to listen on this port. Check server logs.".into(),
+            }
+        } else {
+            ApplyError { directive: "bind", reason: "Failed to bind to specified addresses.".into() }
+        });
     }
     if new.loglevel != old.loglevel {
         logging::set_level(new.loglevel);

@@ -112,7 +112,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         server.reap(&mut guard.shard);
                     }
                 }
-                Place::Anywhere => self.call_anywhere(entry, batch.args(at), now_ms),
+                Place::Anywhere => {
+                    self.call_anywhere(entry, batch.args(at), now_ms);
+                    let ended = server.ticks.raw();
+                    self.session.ran(entry.id, server.ticks.delta_as_nanos(begun, ended));
+                    begun = ended;
+                }
                 Place::General => break,
             }
             at += 1;

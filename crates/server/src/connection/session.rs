@@ -54,6 +54,13 @@ impl Session {
         }
     }
 
+    /// Notes that a command, whose call was counted here, ran for so many nanoseconds.
+    pub fn ran(&mut self, id: CommandId, nanos: u64) {
+        if let Some((_, sum)) = self.uncounted.iter_mut().find(|(of, _)| *of == id) {
+            sum.nanos += nanos;
+        }
+    }
+
     /// Counts a call that no shard counts.
     pub fn count(&mut self, id: CommandId, failed: bool, nanos: u64) {
         let more = CommandStats { calls: 1, failed: u64::from(failed), rejected: 0, nanos };
