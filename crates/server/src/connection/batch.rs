@@ -27,11 +27,24 @@ pub enum Place {
         index: u32,
         /// The keys' slot.
         slot: u16,
+        /// The first key's hash.
+        hash: u64,
     },
     /// Anywhere: it has no keys and needs no shard.
     Anywhere,
     /// By the general path: several keys, a session's or the server's command, an error.
     General,
+}
+
+impl Place {
+    /// The shard and the hash of the key that running it will look up first.
+    #[inline]
+    pub const fn key(self) -> Option<(u32, u64)> {
+        match self {
+            Self::Shard { index, hash } | Self::Script { index, hash, .. } => Some((index, hash)),
+            Self::Anywhere | Self::General => None,
+        }
+    }
 }
 
 /// A request's command and place.
@@ -131,7 +144,8 @@ fn place_script(entry: &Entry, args: Args<'_>, server: &Server) -> Place {
     let flags = server.scripts.settings.default_flags();
     match moonshard_scripting::plan(&server.scripts.registry, call.script, call.keys, flags) {
         Ok(ScriptPlan::Slot(slot)) => {
-            Place::Script { index: shard_of_slot(slot, server.shards.len()) as u32, slot }
+            let hash = call.keys.first().map_or(0, |key| hash_key(&server.seed, key));
+            Place::Script { index: shard_of_slot(slot, server.shards.len()) as u32, slot, hash }
         }
         _ => Place::General,
     }

@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         guards.resize_with(self.server.shards.len(), || None);
         let mut found = 0usize;
         for plan in batch.plans() {
-            if let Place::Shard { index, hash, .. } = plan.place {
+            if let Some((index, hash)) = plan.place.key() {
                 let index = index as usize;
                 if guards[index].is_none() {
                     guards[index] = self.server.shards[index].lock.try_lock();
@@ -193,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return;
         }
         for plan in batch.plans() {
-            if let Place::Shard { index, hash, .. } = plan.place
+            if let Some((index, hash)) = plan.place.key()
                 && let Some(guard) = &guards[index as usize]
             {
                 guard.shard.databases[db].prefetch_item(hash);
