@@ -2,6 +2,7 @@
 
 use crate::sha::Sha;
 use crate::signal;
+use crate::spectator::Spectator;
 use moonshard_engine::Error;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -68,6 +69,8 @@ pub struct Control {
     /// The first 64 bits of the running script's SHA1, which tell it apart.
     sha_bits: AtomicU64,
     bell: OnceLock<Arc<Bell>>,
+    /// Who sees the commands that the shard's scripts run.
+    pub spectator: Spectator,
 }
 
 impl Control {

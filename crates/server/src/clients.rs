@@ -217,11 +217,6 @@ impl Clients {
         self.by_id.lock().len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The client of this id.
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {
         self.by_id.lock().get(&id).cloned()

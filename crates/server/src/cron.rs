@@ -1,6 +1,6 @@
 //! What happens by itself: keys expire, idle clients are closed, memory is looked at.
 
-use crate::server::{Server, engine_settings, unix_ms};
+use crate::server::{Server, unix_ms};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -68,9 +68,4 @@ fn close_idle_clients(server: &Server) {
             client.kill();
         }
     }
-}
-
-/// The engine's settings as of now, for work that no connection asked for.
-pub fn current_engine_settings(server: &Server) -> moonshard_engine::Settings {
-    engine_settings(&server.config.load(), server.seed)
 }

@@ -49,11 +49,12 @@ impl Monitors {
         }
     }
 
-    /// Shows a command that a script runs.
-    pub fn feed_script(&self, db: usize, args: Args<'_>) {
+    /// Shows a command that a script has run; tells whether anybody watches.
+    pub fn feed_script(&self, db: usize, args: Args<'_>) -> bool {
         if self.any() {
             self.send(&line(db, "lua", args));
         }
+        self.any()
     }
 
     fn send(&self, line: &Arc<[u8]>) {

@@ -46,11 +46,6 @@ impl IoThreads {
         self.threads.len()
     }
 
-    /// Whether there is none, which cannot be.
-    pub fn is_empty(&self) -> bool {
-        self.threads.is_empty()
-    }
-
     /// Runs a future on this thread until it ends.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.threads[0].runtime.block_on(future)

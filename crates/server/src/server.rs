@@ -59,7 +59,7 @@ pub struct Server {
     /// What is listened on.
     pub listening: Listening,
     /// Who watches every command.
-    pub monitors: Monitors,
+    pub monitors: Arc<Monitors>,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: AtomicBool,
     /// Whether what happens by itself does not (`DEBUG PAUSE-CRON`).
@@ -115,8 +115,8 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
             Policy::VolatileTtl => EvictionPolicy::VolatileTtl,
         },
         eviction_samples: settings.maxmemory_samples as usize,
-        lfu_log_factor: settings.lfu_log_factor as u32,
-        lfu_decay_minutes: settings.lfu_decay_time as u32,
+        lfu_log_factor: settings.lfu_log_factor,
+        lfu_decay_minutes: settings.lfu_decay_time,
         lazy_free: settings.lazyfree_lazy_server_del,
         cluster: settings.cluster_enabled,
     }
@@ -137,7 +137,12 @@ impl Server {
             let state = ShardState { shard, vm, rng: Rng::new(random.next()) };
             ShardCell { lock: ShardLock::new(state), control, script_holds: HeldShards::default() }
         });
-        let shards = cells.collect();
+        let shards: Box<[ShardCell]> = cells.collect();
+        let monitors = Arc::<Monitors>::default();
+        for cell in &shards {
+            let monitors = monitors.clone();
+            cell.control.spectator.set(move |db, args| monitors.feed_script(db, args));
+        }
         let (run_id, replication_id) = (random_id(&mut random), random_id(&mut random));
         let server = Self {
             config,
@@ -156,7 +161,7 @@ impl Server {
             seed,
             pause: Pause::default(),
             listening: Listening::default(),
-            monitors: Monitors::default(),
+            monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             shutdown: Shutdown::default(),

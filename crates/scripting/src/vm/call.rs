@@ -138,11 +138,15 @@ impl Bridge {
             cx.reply.error(b"ERR Wrong number of args calling Redis command from script");
             return Outcome::Reply;
         }
-        if entry.command.meta.flags.contains(Flags::WRITE) {
-            return self.write(cx, entry, args);
-        }
-        let _: Result<(), Error> = cx.call(entry, args);
-        Outcome::Reply
+        let db = cx.keys.db();
+        let outcome = if entry.command.meta.flags.contains(Flags::WRITE) {
+            self.write(cx, entry, args)
+        } else {
+            let _: Result<(), Error> = cx.call(entry, args);
+            Outcome::Reply
+        };
+        self.control.spectator.show(db, args);
+        outcome
     }
 
     /// Runs a command that may write. The first one excludes a kill, or is excluded by it.

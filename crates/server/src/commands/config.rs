@@ -21,7 +21,7 @@ impl Call<'_> {
 
     pub(super) fn config_set(&mut self) -> Result<(), Error> {
         let args = self.args.from(2);
-        if args.len() % 2 != 0 {
+        if !args.len().is_multiple_of(2) {
             return Err(Error::wrong_arity(&self.entry.full_name));
         }
         let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();

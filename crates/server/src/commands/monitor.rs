@@ -11,6 +11,7 @@ impl Call<'_> {
         if !client.has_flag(flag::MONITOR) {
             client.set_flag(flag::MONITOR, true);
             self.server.monitors.add(client);
+            self.server.shards.iter().for_each(|cell| cell.control.spectator.look());
             self.reply.ok();
         }
         Ok(())

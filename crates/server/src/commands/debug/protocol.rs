@@ -5,11 +5,13 @@ use moonshard_engine::Error;
 
 impl Call<'_> {
     pub(super) fn debug_protocol(&mut self) -> Result<(), Error> {
+        #[expect(clippy::approx_constant, reason = "Redis answers this number")]
+        const DOUBLE: f64 = 3.141;
         let reply = &mut *self.reply;
         match self.args.raw(2).to_ascii_lowercase().as_slice() {
             b"string" => reply.bulk(b"Hello World"),
             b"integer" => reply.int(12345),
-            b"double" => reply.double(3.141),
+            b"double" => reply.double(DOUBLE),
             b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
             b"null" => reply.null(),
             b"array" => {

@@ -18,8 +18,11 @@ use std::fmt::{Display, Write};
 pub(super) use memory::startup_and_overhead;
 pub(super) use process::resident_bytes;
 
+/// A section's name, whether INFO shows it by itself, and what writes it.
+type Section = (&'static str, bool, fn(&mut Report<'_>));
+
 /// Sections in the order in which they are shown; with `true`, those that INFO shows by itself.
-const SECTIONS: &[(&str, bool, fn(&mut Report<'_>))] = &[
+const SECTIONS: &[Section] = &[
     ("server", true, server::server),
     ("clients", true, clients::clients),
     ("memory", true, memory::memory),
