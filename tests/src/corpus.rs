@@ -317,7 +317,11 @@ impl<'a> Runner<'a> {
         self.flush();
         for entry in &corpus.entries {
             match &entry.action {
-                _ if entry.needs.as_ref().is_some_and(|name| self.not_yet.covers(&[name.clone()])) => {
+                _ if entry
+                    .needs
+                    .as_ref()
+                    .is_some_and(|name| self.not_yet.covers(std::slice::from_ref(name))) =>
+                {
                     self.report.skipped += 1;
                 }
                 Action::Command(c) | Action::Send(c) | Action::Repeat(_, _, c) if self.not_yet.covers(c) => {
