@@ -110,4 +110,18 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
+
+    #[test]
+    fn doubles_print_as_recorded_from_printf() {
+        let mut count = 0;
+        for line in include_str!("double_cases.txt").lines() {
+            let (bits, text) = line.split_once('|').unwrap();
+            let value = f64::from_bits(u64::from_str_radix(bits, 16).unwrap());
+            let mut out = Vec::new();
+            format_double(value, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), text, "{value:?}");
+            count += 1;
+        }
+        assert!(count > 150, "{count} cases");
+    }
 }

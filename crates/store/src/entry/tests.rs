@@ -44,7 +44,7 @@ fn size_classes_waste_at_most_a_quarter() {
     for size in 1..3_000 {
         let class = size_class(size);
         assert!(
-            class >= size && class % 8 == 0 && class <= size.max(12) + (size / 4).max(15),
+            class >= size && class.is_multiple_of(8) && class <= size.max(12) + (size / 4).max(15),
             "{size}: {class}"
         );
         assert_eq!(size_class(class), class);

@@ -4,7 +4,7 @@ use crate::commands::prelude::*;
 use crate::commands::scan_elements::{CollectionScan, empty_scan};
 use crate::cursor;
 use moonshard_store::SortedSet;
-use moonshard_store::number::format_f64_17g;
+use moonshard_protocol::number::format_double;
 
 pub(super) const ZSCAN: Command = Command {
     handler: Handler::Shard(zscan),
@@ -32,7 +32,7 @@ fn zscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         set.scan(cursor, |member, score| {
             if scan.wants(member) {
                 text.clear();
-                format_f64_17g(score, &mut text);
+                format_double(score, &mut text);
                 scan.found(member);
                 scan.found(&text);
             }
