@@ -274,7 +274,11 @@ impl Ready {
         let function = self.sandbox.keep_function(&mut self.lua);
         let compiled = Compiled { function, flags: script.flags(), sha };
         self.compiled.insert(sha, compiled);
-        registry.insert(script);
+        // Only a text makes a script known. One that was called by its SHA1 may have been flushed in this moment, and
+        // must not come back.
+        if text.is_some() {
+            registry.insert(script);
+        }
         Ok(compiled)
     }
 
