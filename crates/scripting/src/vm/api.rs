@@ -60,6 +60,7 @@ const NATIVES: Functions = &[
     (c"readonly", readonly),
     (c"readonly_bare", readonly_bare),
     (c"setn", setn),
+    (c"value_expected", value_expected),
 ];
 
 /// Pushes a table of functions that have the bridge as their upvalue.
@@ -443,6 +444,12 @@ unsafe extern "C-unwind" fn check_stack(state: *mut lua_State) -> c_int {
         }
         0
     }
+}
+
+/// `xpcall` of Lua 5.1 looks at its second argument first.
+unsafe extern "C-unwind" fn value_expected(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function; nothing has a destructor.
+    unsafe { ffi::luaL_argerror(state, 2, c"value expected".as_ptr()) }
 }
 
 unsafe extern "C-unwind" fn setn(state: *mut lua_State) -> c_int {

@@ -110,7 +110,7 @@ end
 
 -- The handler runs while the debug hook does, so a killed script must not get into its own.
 function env.xpcall(...)
-  if select('#', ...) < 2 then return raw_xpcall(...) end
+  if select('#', ...) < 2 then return native.value_expected() end
   local body, handler = ...
   return raw_xpcall(body, function(problem)
     if killed() then return problem end

@@ -123,9 +123,12 @@ unsafe fn open_library(state: *mut lua_State, library: ffi::lua_CFunction) {
     }
 }
 
+/// Opens a library and leaves its table on the stack.
+type Open = unsafe fn(*mut lua_State);
+
 /// Pushes the libraries that are not Lua's own, by name.
 unsafe fn push_libraries(state: *mut lua_State, bridge: *mut c_void) {
-    let libraries: [(&CStr, unsafe fn(*mut lua_State)); 4] = [
+    let libraries: [(&CStr, Open); 4] = [
         (c"cjson", cjson::open_cjson),
         (c"cmsgpack", cmsgpack::open_cmsgpack),
         (c"struct", structlib::open_struct),

@@ -1,5 +1,7 @@
 //! A shard with its VM, and no server: commands go through the engine's door.
 
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses its part, and a failure is a panic")]
+
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::CommandTable;
 use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
