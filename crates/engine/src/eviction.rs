@@ -104,7 +104,7 @@ impl Shard {
             _ => self.best(policy, AccessClock::new(now_ms, settings), settings.eviction_samples.max(1), rng),
         }?;
         let Evicted { db, key } = &evicted;
-        self.evict(*db, key, settings.lazy_free);
+        self.evict(*db, key, settings.lazy_eviction);
         Some(evicted)
     }
 

@@ -54,8 +54,10 @@ pub struct Settings {
     pub lfu_log_factor: u32,
     /// Minutes after which an idle key's LFU counter falls by one (`lfu-decay-time`).
     pub lfu_decay_minutes: u32,
-    /// Whether DEL, expiry, eviction and overwriting free large values off the request path.
+    /// Whether DEL, expiry and overwriting free large values off the request path.
     pub lazy_free: bool,
+    /// Whether eviction does (`lazyfree-lazy-eviction`).
+    pub lazy_eviction: bool,
     /// Whether this node is part of a cluster: one slot a command, one database.
     pub cluster: bool,
 }

@@ -39,6 +39,7 @@ impl Engine {
                 lfu_log_factor: 10,
                 lfu_decay_minutes: 1,
                 lazy_free: false,
+                lazy_eviction: false,
                 cluster: false,
             },
             rng: Rng::new(3),

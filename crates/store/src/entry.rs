@@ -251,6 +251,23 @@ impl<C> Entry<C> {
         self.set_string_expiring(value, self.expiry_ms());
     }
 
+    /// Makes the value of a string other text that [`Entry::is_apart`] remembers; false if it is a collection.
+    pub fn set_apart(&mut self, value: &[u8]) -> bool {
+        let Some(buffer) = self.raw_with_room(0) else { return false };
+        buffer.clear();
+        buffer.extend_from_slice(value);
+        let old = self.shape();
+        self.restructure(old, Shape { code: OUTLINE, ..old }, self.expiry_ms());
+        true
+    }
+
+    /// Whether the string lies outside of the entry without having been edited in place: it is long, or was set by
+    /// [`Entry::set_apart`].
+    #[inline]
+    pub fn is_apart(&self) -> bool {
+        self.shape().code == OUTLINE
+    }
+
     /// Makes the value a string and sets or removes the expiry, with at most one move of the entry.
     #[inline]
     pub fn set_string_expiring(&mut self, value: &[u8], expiry_ms: Option<u64>) {

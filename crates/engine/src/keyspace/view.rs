@@ -562,7 +562,8 @@ impl Shard {
         match entry.value() {
             ValueRef::Collection(collection) => collection.encoding_name(),
             ValueRef::String(_) if entry.is_raw() => "raw",
-            ValueRef::String(text) if parse_i64(text).is_some() => "int",
+            // A whole number that is text all the same: the sum of floats.
+            ValueRef::String(text) if !entry.is_apart() && parse_i64(text).is_some() => "int",
             ValueRef::String(text) if text.len() <= EMBEDDED_LEN_MAX => "embstr",
             ValueRef::String(_) => "raw",
         }

@@ -297,3 +297,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn text_that_is_set_apart_is_remembered_until_it_is_replaced() {
+    type Text = Entry<u64>;
+    let mut entry = Text::new_string(b"key", b"3", Some(7));
+    assert!(!entry.is_apart());
+    assert!(entry.set_apart(b"12"));
+    assert!(entry.is_apart() && !entry.is_raw());
+    assert_eq!((entry.string(), entry.expiry_ms()), (Some(&b"12"[..]), Some(7)));
+    assert!(entry.clone().is_apart() && entry.clone().renamed(b"other").is_apart());
+    entry.set_string(b"13");
+    assert!(!entry.is_apart());
+    assert!(!Text::new_collection(b"key", 1, None).set_apart(b"x"));
+}

@@ -1,7 +1,7 @@
 //! INCRBYFLOAT.
 
 use crate::commands::prelude::*;
-use moonshard_store::number::LongDouble;
+use moonshard_store::number::{LongDouble, parse_i64};
 
 pub(super) const INCRBYFLOAT: Command = Command {
     handler: Handler::Shard(incrbyfloat),
@@ -39,6 +39,12 @@ fn incrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     match entry {
         Some(entry) => entry.set_string(&text),
         None => cx.keys.set_str(key, &text, Expiry::Clear),
+    }
+    // Redis keeps a sum of floats as text even when it is whole, which OBJECT ENCODING shows.
+    if parse_i64(&text).is_some()
+        && let Some(entry) = cx.keys.write_str(key)?
+    {
+        entry.set_apart(&text);
     }
     cx.keys.changed(EventClass::STRING, "incrbyfloat", key);
     cx.keys.replay_as(key, &[b"SET", key, &text, b"KEEPTTL"]);
