@@ -32,6 +32,7 @@ impl IoThreads {
         let threads = (0..count.max(1)).map(|index| {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
+                .thread_stack_size(moonshard_scripting::THREAD_STACK_BYTES)
                 .thread_name(format!("io-{index}"))
                 .event_interval(31)
                 .enable_all()
