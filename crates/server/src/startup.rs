@@ -1,7 +1,7 @@
 //! From the command line to a running server, and to its end.
 
 use crate::cluster::{Cluster, NodeId};
-use crate::config::{Config, Launch, Startup};
+use crate::config::{self, Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::Server;
@@ -41,12 +41,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(error) = launch.unsupported {
+        return Err(error.into());
+    }
     let config = launch.config;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let shards = (cores * SHARDS_A_CORE).next_power_of_two().max(SHARDS_MIN);
     config.resolve_automatic(shards as u32, cores as u32);
     let settings = config.load_full();
     logging::start(&settings)?;
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("a task failed, and its connection ends: {panic}")
+    }));
+    warn_of_losses(&settings, launch.wants_saves);
     std::env::set_current_dir(&settings.dir.0)?;
     raise_file_limit(u64::from(settings.maxclients));
     let listeners = Listeners::bind(&settings)?;
@@ -78,6 +85,16 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         threads.stop();
     }
     Ok(())
+}
+
+/// Says that data lives in memory only: loudly to who asked for more.
+fn warn_of_losses(settings: &Settings, wants_saves: bool) {
+    config::warnings(settings).for_each(|text| tracing::warn!("{text}"));
+    if wants_saves {
+        tracing::warn!("save points are not supported: data is not persisted yet, and a restart loses it");
+    } else if !settings.appendonly {
+        tracing::info!("data is held in memory only: a restart loses it");
+    }
 }
 
 /// Waits for SHUTDOWN, SIGTERM or SIGINT.

@@ -251,8 +251,9 @@ pub struct BindAddresses(pub Vec<String>);
 const BIND_ADDRESSES_MAX: usize = 16;
 
 impl BindAddresses {
-    pub(super) fn any() -> Self {
-        Self(vec!["*".to_owned(), "-::*".to_owned()])
+    /// This host only: who wants to be reached from elsewhere says so. (Redis' own default is every address.)
+    pub(super) fn loopback() -> Self {
+        Self(vec!["127.0.0.1".to_owned(), "-::1".to_owned()])
     }
 }
 
@@ -271,11 +272,8 @@ impl Compound for BindAddresses {
     }
 
     fn lines(&self, name: &str, default: &Self) -> Lines {
-        if self == default {
-            return Lines::default();
-        }
         let addresses = if self.0.is_empty() { "\"\"".to_owned() } else { self.format() };
-        Lines::one(format!("{name} {addresses}"), true)
+        Lines::one(format!("{name} {addresses}"), self != default)
     }
 }
 

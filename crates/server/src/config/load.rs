@@ -15,6 +15,7 @@ use super::error::{StartError, reason};
 use super::help::{help_text, version_text};
 use super::live::Config;
 use super::table::Settings;
+use super::unsupported::{self, Suspects};
 
 /// Files may include files this deep; deeper is taken for a circle.
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -35,9 +36,11 @@ pub enum Startup {
 pub struct Launch {
     /// The configuration.
     pub config: Config,
-    /// `rename-command` lines: the command and its new name, empty for none. Who starts the server must act on them
-    /// or refuse to start: a command somebody meant to hide must not stay.
-    pub renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The first line that asks for what is not supported and would be dangerous to ignore. Who starts the server
+    /// must not, then.
+    pub unsupported: Option<StartError>,
+    /// Whether somebody wrote save points; the default ones, nobody asked for.
+    pub wants_saves: bool,
 }
 
 impl Config {
@@ -192,7 +195,7 @@ struct Loader {
     settings: Settings,
     /// Directives set so far.
     seen: HashSet<&'static str>,
-    renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
+    suspects: Suspects,
 }
 
 impl Loader {
@@ -220,7 +223,12 @@ impl Loader {
                     let path = self.settings.dir.0.join(path_from(path));
                     self.load(&read(&path)?, Some(&path), depth + 1)?;
                 }
-                (name, values) => self.directive(name, values).map_err(refused)?,
+                (name, values) => {
+                    self.directive(name, values).map_err(refused)?;
+                    if let Some((directive, reason)) = suspicion(name) {
+                        self.suspects.note(directive, refused(reason));
+                    }
+                }
             }
         }
         Ok(())
@@ -248,10 +256,8 @@ impl Loader {
     fn other(&mut self, name: &[u8], values: &[&[u8]]) -> Taken {
         match (name, values) {
             (_, [_]) if IGNORED.contains(&name) => Ok(()),
-            (b"rename-command", [from, to]) => {
-                self.renamed_commands.push((from.to_vec(), to.to_vec()));
-                Ok(())
-            }
+            // It is judged with the other suspects.
+            (b"rename-command", [_, _]) => Ok(()),
             (b"user", [_, ..]) => {
                 Err("Users cannot be declared in the configuration file yet; use requirepass".into())
             }
@@ -281,9 +287,21 @@ impl Loader {
             let reason = "replicaof directive not allowed in cluster mode".into();
             return Err(StartError::Whole { reason });
         }
-        let config = Config::new(settings, file);
-        Ok(Startup::Serve(Box::new(Launch { config, renamed_commands: self.renamed_commands })))
+        let launch = Launch {
+            unsupported: self.suspects.judge(&settings),
+            wants_saves: self.seen.contains("save") && !settings.save.0.is_empty(),
+            config: Config::new(settings, file),
+        };
+        Ok(Startup::Serve(Box::new(launch)))
     }
+}
+
+/// The directive, if it is one that may turn out to be unsupported, and why.
+fn suspicion(name: &[u8]) -> Option<(&'static str, Refusal)> {
+    if name == b"rename-command" {
+        return Some(("rename-command", unsupported::RENAME_COMMAND.into()));
+    }
+    Suspects::reason(find(name)?.directive.name)
 }
 
 /// Without blanks and line ends on both sides.

@@ -19,6 +19,7 @@ mod load;
 mod number;
 mod rewrite;
 mod table;
+mod unsupported;
 #[cfg(test)]
 mod tests;
 
@@ -33,3 +34,4 @@ pub use help::{docs_table, help_text, version_text};
 pub use live::{Caller, Config};
 pub use load::{Launch, Startup};
 pub use table::{DIRECTIVES, Settings};
+pub use unsupported::{check_change, warnings};

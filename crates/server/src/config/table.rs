@@ -508,7 +508,7 @@ directives! {
     /// Classes of keyspace notifications; empty for none.
     notify_keyspace_events: special(NotifyClasses, NotifyClasses::empty()) => "notify-keyspace-events", [];
     /// Addresses to listen on; one with a leading `-` may be missing.
-    bind: special(BindAddresses, BindAddresses::any()) => "bind", [MULTI_ARG];
+    bind: special(BindAddresses, BindAddresses::loopback()) => "bind", [MULTI_ARG];
     /// Host and port of the primary.
     replicaof: special(ReplicaOf, ReplicaOf(None)) => "replicaof" | "slaveof", [IMMUTABLE MULTI_ARG];
     /// Percentiles of latency shown by INFO.

@@ -138,10 +138,45 @@ fn help_and_documentation_name_everything() {
 }
 
 #[test]
+fn what_is_not_supported_is_refused_with_its_line() {
+    let refusal = |text: &str| Config::from_text(text.as_bytes()).unwrap().unsupported.map(|e| e.to_string());
+    for (text, line, reason) in [
+        ("hz 10\nRENAME-command FLUSHALL \"\"\n", ">>> 'RENAME-command FLUSHALL \"\"'", "rename-command is not"),
+        ("\naclfile /etc/users.acl", ">>> 'aclfile /etc/users.acl'", "ACL files are not supported"),
+        ("port 0\ntls-port 6380", ">>> 'tls-port 6380'", "TLS is not supported"),
+        ("port 1\nslaveof 10.0.0.1 6379", ">>> 'slaveof 10.0.0.1 6379'", "replication is not supported"),
+        ("port 1\nreplicaof a 1\nreplicaof b 2", ">>> 'replicaof b 2'", "replication is not supported"),
+    ] {
+        let error = refusal(text).expect(text);
+        assert!(error.contains(line) && error.contains(reason) && error.contains("at line "), "{error}");
+    }
+    for text in ["tls-port 6380\ntls-port 0", "aclfile \"\"", "replicaof a 1\nreplicaof no one", "appendonly yes", ""] {
+        assert_eq!(refusal(text), None, "{text}");
+    }
+    let wants_saves = |text: &str| Config::from_text(text.as_bytes()).unwrap().wants_saves;
+    let texts = ["save 900 1", "", "save \"\"", "save 900 1\nsave \"\"", "save \"\"\nsave 60 1"];
+    assert_eq!(texts.map(wants_saves), [true, false, false, false, true]);
+}
+
+#[test]
+fn changes_to_what_is_not_supported_are_refused() {
+    let with = |pairs: &[(&[u8], &[u8])]| {
+        let config = config(|_| {});
+        config.set(pairs, Caller::default(), &check_change).map_err(|error| error.text())
+    };
+    assert_eq!(with(&[(b"appendonly", b"no")]), Ok(()));
+    let error = with(&[(b"hz", b"9"), (b"appendonly", b"yes")]).unwrap_err();
+    assert!(error.starts_with(b"ERR CONFIG SET failed (possibly related to argument 'appendonly') - "));
+    let error = with(&[(b"tls-port", b"1234")]).unwrap_err();
+    assert!(String::from_utf8(error).unwrap().contains("TLS is not supported"));
+    // What was asked for at start, with a warning, may be asked for again.
+    let launch = Config::from_text(b"appendonly yes").unwrap();
+    assert_eq!(launch.config.set(&[(b"appendonly", b"yes")], Caller::default(), &check_change), Ok(()));
+    assert_eq!(warnings(&launch.config.load()).count(), 1);
+}
+
+#[test]
 fn lines_that_are_no_directives() {
-    let launch = Config::from_text(b"rename-command FLUSHALL \"\"\nRENAME-command config hidden\n").unwrap();
-    let expected = [(b"FLUSHALL".to_vec(), b"".to_vec()), (b"config".to_vec(), b"hidden".to_vec())];
-    assert_eq!(launch.renamed_commands, expected);
     for text in ["user default on", "loadmodule /x.so", "a.b c", "sentinel"] {
         assert!(Config::from_text(text.as_bytes()).is_err(), "{text}");
     }

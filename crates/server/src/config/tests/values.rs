@@ -10,7 +10,7 @@ use crate::config::{AllowedFor, ApplyError, Caller, Config, DIRECTIVES, Directiv
 /// Directives that Redis does not know.
 const OURS: [&str; 4] = ["shards", "lua-default-flags", "script-memory-limit", "log-format"];
 /// Those whose value is another one on purpose, or depends on the place.
-const OTHER_VALUE: [&str; 3] = ["port", "dir", "io-threads"];
+const OTHER_VALUE: [&str; 4] = ["port", "dir", "io-threads", "bind"];
 
 fn sorted(mut pairs: Pairs) -> Pairs {
     pairs.sort();
