@@ -103,6 +103,7 @@ fn settings(seed: Seed) -> Settings {
         lfu_log_factor: 10,
         lfu_decay_minutes: 1,
         lazy_free: false,
+        lazy_eviction: false,
         cluster: false,
     }
 }

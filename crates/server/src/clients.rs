@@ -36,7 +36,12 @@ pub mod flag {
     pub const READONLY: u32 = 1 << 5;
     /// Waits for a shard or another thing (`b`).
     pub const BLOCKED: u32 = 1 << 6;
+    /// Has subscribed to something (`P`).
+    pub const PUBSUB: u32 = 1 << 7;
 }
+
+/// Most bytes pushed to a client that wait for its connection to take them.
+pub const PUSHES_MAX: u64 = 64 << 20;
 
 /// What a connection shows to others. The connection itself writes the numbers, once a batch.
 #[derive(Debug)]
@@ -71,12 +76,17 @@ pub struct Client {
     pub output_buffer: AtomicU64,
     /// Capacity of the reply buffer.
     pub reply_buffer: AtomicU64,
+    /// Unix time in milliseconds since when more waits to be sent than the soft limit allows; 0 while it does not.
+    pub over_soft_limit_since_ms: AtomicU64,
     /// Names.
     pub names: Mutex<Names>,
     killed: AtomicBool,
     unblocked: AtomicU8,
     has_pushes: AtomicBool,
     pushes: Mutex<VecDeque<Arc<[u8]>>>,
+    /// Bytes of the pushes.
+    push_bytes: AtomicU64,
+    flooded: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -99,11 +109,14 @@ impl Client {
             query_buffer_free: AtomicU64::new(0),
             output_buffer: AtomicU64::new(0),
             reply_buffer: AtomicU64::new(0),
+            over_soft_limit_since_ms: AtomicU64::new(0),
             names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
             killed: AtomicBool::new(false),
             unblocked: AtomicU8::new(0),
             has_pushes: AtomicBool::new(false),
             pushes: Mutex::new(VecDeque::new()),
+            push_bytes: AtomicU64::new(0),
+            flooded: AtomicBool::new(false),
             waker: Mutex::new(None),
         }
     }
@@ -138,17 +151,44 @@ impl Client {
         self.killed.load(Relaxed)
     }
 
-    /// Sends bytes, already encoded, between replies.
+    /// Sends bytes, already encoded, between replies. A client that does not come to take more than
+    /// [`PUSHES_MAX`] bytes is closed.
     pub fn push(&self, bytes: Arc<[u8]>) {
-        self.pushes.lock().push_back(bytes);
+        if self.is_killed() {
+            return;
+        }
+        let mut pushes = self.pushes.lock();
+        let waiting = self.push_bytes.fetch_add(bytes.len() as u64, Relaxed) + bytes.len() as u64;
+        if waiting > PUSHES_MAX {
+            pushes.clear();
+            self.push_bytes.store(0, Relaxed);
+            self.flooded.store(true, Relaxed);
+            drop(pushes);
+            self.kill();
+            return;
+        }
+        pushes.push_back(bytes);
+        drop(pushes);
         self.has_pushes.store(true, Relaxed);
         self.wake();
+    }
+
+    /// Whether it was closed because it did not take what was pushed.
+    pub fn is_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
+    }
+
+    /// Bytes that wait to be sent: replies and pushes.
+    pub fn unsent(&self) -> u64 {
+        self.output_buffer.load(Relaxed) + self.push_bytes.load(Relaxed)
     }
 
     /// Bytes pushed and not yet taken.
     pub fn take_pushes(&self, into: &mut Vec<u8>) {
         if self.has_pushes.swap(false, Relaxed) {
-            for bytes in self.pushes.lock().drain(..) {
+            let mut pushes = self.pushes.lock();
+            self.push_bytes.store(0, Relaxed);
+            for bytes in pushes.drain(..) {
                 into.extend_from_slice(&bytes);
             }
         }

@@ -16,17 +16,18 @@ pub async fn run(server: Arc<Server>) {
     while !server.shutdown.is_requested() {
         let hz = u64::from(server.config.load().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
-        server.check_memory();
         server.read_rates();
         if server.cron_paused.load(Relaxed) {
             continue;
         }
+        server.evict_by_itself(Duration::from_millis(1000 / hz / 4)).await;
         if server.active_expire.load(Relaxed) {
             expire_round(&server).await;
         }
         rounds += 1;
         if rounds.is_multiple_of(hz) {
             close_idle_clients(&server);
+            close_slow_readers(&server);
             server.refresh_figures();
         }
     }
@@ -65,6 +66,17 @@ fn close_idle_clients(server: &Server) {
             && now_ms.saturating_sub(client.last_interaction_ms.load(Relaxed)) > timeout_ms
         {
             tracing::debug!(client = client.addr, "closing idle client");
+            client.kill();
+        }
+    }
+}
+
+/// Closes clients to which too much waits to be sent: those that read nothing make no progress that would be noticed.
+fn close_slow_readers(server: &Server) {
+    let settings = server.config.load_full();
+    for client in server.clients.all() {
+        if !client.is_killed() && client.exceeds_output_limit(&settings) {
+            server.note_output_overrun(&client);
             client.kill();
         }
     }

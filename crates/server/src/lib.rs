@@ -14,6 +14,7 @@ mod logging;
 mod memory;
 mod monitors;
 mod observe;
+mod output_limit;
 mod pause;
 pub mod ping;
 mod runtime;

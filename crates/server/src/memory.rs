@@ -1,58 +1,108 @@
 //! Memory: what is used, the limit, and making room under it.
 
 use crate::allocator;
-use crate::server::Server;
-use moonshard_engine::Settings;
+use crate::server::{Server, engine_settings, unix_ms};
+use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
+use moonshard_engine::command::{Entry, Flags, Route};
+use moonshard_engine::{EvictionPolicy, Settings};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-/// Keys evicted before the limit is looked at again and other tasks may run.
+/// Keys evicted before other tasks may run.
 const EVICT_BATCH: usize = 16;
+/// How long to wait for the thread that frees large values.
+const REAP_WAIT: Duration = Duration::from_millis(1);
+
+/// Whether a command must not run while memory is over its limit.
+pub fn needs_room(entry: &Entry) -> bool {
+    entry.command.meta.flags.contains(Flags::DENYOOM) || entry.command.meta.route == Route::Script
+}
 
 impl Server {
     /// Bytes in use.
+    #[inline]
     pub fn used_memory(&self) -> u64 {
         allocator::used()
     }
 
-    /// Looks at the limit; while memory is over it, requests take the general path, which makes room first.
-    pub fn check_memory(&self) {
-        let limit = self.config.load().maxmemory;
-        self.over_memory.store(limit > 0 && self.used_memory() > limit, Relaxed);
+    /// Whether more memory is in use than `limit`; a limit of 0 is none.
+    #[inline]
+    pub fn is_over(&self, limit: u64) -> bool {
+        limit > 0 && self.used_memory() > limit
     }
 
     /// Evicts keys until memory is under its limit, and tells whether commands that need memory must be refused.
     pub async fn make_room(&self, settings: &Settings, now_ms: u64) -> Gate {
         let limit = self.config.load().maxmemory;
-        if limit == 0 || self.used_memory() <= limit {
-            self.over_memory.store(false, Relaxed);
+        if !self.is_over(limit) {
             return Gate::empty();
         }
-        self.over_memory.store(true, Relaxed);
-        let mut fruitless = 0;
-        let mut next = self.evict_from.fetch_add(1, Relaxed);
-        while fruitless < self.shards.len() {
-            let evicted = self.evict_some(next % self.shards.len(), settings, now_ms);
-            if self.used_memory() <= limit {
-                self.over_memory.store(false, Relaxed);
+        if settings.eviction == EvictionPolicy::NoEviction {
+            return Gate::OUT_OF_MEMORY;
+        }
+        while let Some(evicted) = self.evict_round(settings, limit, now_ms).await {
+            if !self.is_over(limit) {
                 return Gate::empty();
             }
-            fruitless = if evicted { 0 } else { fruitless + 1 };
-            next = next.wrapping_add(1);
-            tokio::task::yield_now().await;
+            if evicted == 0 {
+                return Gate::OUT_OF_MEMORY;
+            }
+            if self.lazy_free_pending() > 0 {
+                // What was evicted is still to be freed, and evicting more in its stead would be too much.
+                tokio::time::sleep(REAP_WAIT).await;
+            }
         }
         Gate::OUT_OF_MEMORY
     }
 
-    /// Evicts some keys of a shard, unless it is busy. Returns whether there was one to evict.
-    fn evict_some(&self, shard: usize, settings: &Settings, now_ms: u64) -> bool {
-        let Some(mut guard) = self.shards[shard].lock.try_lock_for_spin() else { return false };
+    /// Evicts some keys of every shard, as long as memory is over its limit; returns how many. `None` when a shard
+    /// that is busy with a long script would have to be waited for.
+    async fn evict_round(&self, settings: &Settings, limit: u64, now_ms: u64) -> Option<usize> {
+        let count = self.shards.len();
+        let first = self.evict_from.fetch_add(1, Relaxed);
+        let (mut evicted, mut held) = (0, Vec::new());
+        for shard in (first..first + count).map(|shard| shard % count) {
+            match self.shards[shard].lock.try_lock_for_spin() {
+                Some(mut guard) => evicted += self.evict_some(&mut guard, settings, limit, now_ms),
+                None => held.push(shard),
+            }
+            if !self.is_over(limit) {
+                return Some(evicted);
+            }
+            tokio::task::yield_now().await;
+        }
+        if evicted > 0 {
+            return Some(evicted);
+        }
+        // The others have nothing that may go, so these have to be waited for.
+        for shard in held {
+            let mut guard = self.shards[shard].lock.lock().await.ok()?;
+            evicted += self.evict_some(&mut guard, settings, limit, now_ms);
+        }
+        Some(evicted)
+    }
+
+    /// Evicts some keys of a shard; returns how many.
+    fn evict_some(&self, state: &mut ShardState, settings: &Settings, limit: u64, now_ms: u64) -> usize {
         let mut evicted = 0;
-        let state = &mut *guard;
-        while evicted < EVICT_BATCH && state.shard.evict_one(now_ms, settings, &mut state.rng).is_some() {
+        while evicted < EVICT_BATCH
+            && self.is_over(limit)
+            && state.shard.evict_one(now_ms, settings, &mut state.rng).is_some()
+        {
             evicted += 1;
         }
         self.reap(&mut state.shard);
-        evicted > 0
+        evicted
+    }
+
+    /// Evicts keys without a command that needs the room, for at most so long: the limit may have been lowered.
+    pub async fn evict_by_itself(&self, at_most: Duration) {
+        let settings = self.config.load_full();
+        if self.is_over(settings.maxmemory) {
+            let engine = engine_settings(&settings, self.seed);
+            // What is not done in time goes on in the next round.
+            let _ = tokio::time::timeout(at_most, self.make_room(&engine, unix_ms())).await;
+        }
     }
 }

@@ -67,7 +67,6 @@ pub struct Server {
     /// Told to end.
     pub shutdown: Shutdown,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
-    pub(crate) over_memory: AtomicBool,
     /// The shard that the next eviction begins with.
     pub(crate) evict_from: AtomicUsize,
     /// The thread that drops what is costly to drop.
@@ -118,6 +117,7 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
         lfu_log_factor: settings.lfu_log_factor,
         lfu_decay_minutes: settings.lfu_decay_time,
         lazy_free: settings.lazyfree_lazy_server_del,
+        lazy_eviction: settings.lazyfree_lazy_eviction,
         cluster: settings.cluster_enabled,
     }
 }
@@ -166,7 +166,6 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             errors: Mutex::default(),
-            over_memory: AtomicBool::new(false),
             evict_from: AtomicUsize::new(0),
             reaper: reaper(),
         };
@@ -188,12 +187,6 @@ impl Server {
     #[inline]
     pub fn is_watched(&self) -> bool {
         self.monitors.any() || self.pause.is_set() || self.slowlog.wants_all()
-    }
-
-    /// Whether memory was over its limit when last looked at. Where there is no limit it never is.
-    #[inline]
-    pub fn is_over_memory(&self) -> bool {
-        self.over_memory.load(Relaxed)
     }
 
     /// Counts an error reply by its code.

@@ -49,6 +49,7 @@ impl World {
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
             lazy_free: false,
+            lazy_eviction: false,
             cluster: false,
         };
         let registry = Arc::new(Registry::new());

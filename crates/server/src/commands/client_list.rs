@@ -1,6 +1,7 @@
 //! A client's line of CLIENT LIST.
 
 use crate::clients::{Client, flag};
+use crate::output_limit::UNCOUNTED;
 use moonshard_engine::command::CommandTable;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,14 +32,15 @@ impl ClientType {
     }
 
     /// The client's type.
-    pub(super) fn of(_client: &Client) -> Self {
-        Self::Normal
+    pub(super) fn of(client: &Client) -> Self {
+        if client.has_flag(flag::PUBSUB) { Self::Pubsub } else { Self::Normal }
     }
 }
 
 /// The states of a client by their letters, in Redis' order.
 const LETTERS: &[(u32, u8)] = &[
     (flag::MONITOR, b'O'),
+    (flag::PUBSUB, b'P'),
     (flag::BLOCKED, b'b'),
     (flag::CLOSE_AFTER_REPLY, b'c'),
     (flag::UNIX_SOCKET, b'U'),
@@ -56,7 +58,7 @@ pub(super) fn memory(client: &Client) -> u64 {
     CONNECTION_BYTES
         + of(&client.query_buffer)
         + of(&client.query_buffer_free)
-        + of(&client.reply_buffer).max(of(&client.output_buffer))
+        + of(&client.reply_buffer).max(client.unsent())
 }
 
 /// Appends the client's line, with its line end.
@@ -73,12 +75,14 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         id => &CommandTable::get().entry((id - 1) as u16).full_name,
     };
     let names = client.names.lock();
-    let output = of(&client.output_buffer);
+    let output = client.unsent();
+    // Redis has a buffer for the first bytes, and a list of buffers for the others.
+    let listed = output.saturating_sub(UNCOUNTED);
     // Writing into a Vec cannot fail.
     let _ = write!(
         out,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={} \
-         qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events={} cmd={} user={} \
+         qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
          redir=-1 resp={}",
         client.id,
         client.addr,
@@ -93,7 +97,9 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         of(&client.query_buffer_free),
         of(&client.reply_buffer),
         of(&client.reply_buffer),
-        output,
+        output - listed,
+        listed.div_ceil(UNCOUNTED),
+        listed,
         memory(client),
         if output > 0 { "rw" } else { "r" },
         command,

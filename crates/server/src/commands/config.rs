@@ -32,7 +32,6 @@ impl Call<'_> {
         let settings = server.config.load();
         server.observe_as(&settings);
         server.scripts.apply(&settings);
-        server.check_memory();
         self.reply.ok();
         Ok(())
     }
@@ -63,6 +62,7 @@ impl Call<'_> {
 
 /// Does what changed settings need of the server. What may fail comes first, so that a failure leaves nothing behind.
 fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), ApplyError> {
+    config::check_change(old, new)?;
     if new.maxclients > old.maxclients {
         let possible = startup::raise_file_limit(u64::from(new.maxclients));
         if possible < u64::from(new.maxclients) {
@@ -94,6 +94,9 @@ fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), App
         } else {
             ApplyError { directive: "bind", reason: "Failed to bind to specified addresses.".into() }
         });
+    }
+    if new.save != old.save && !new.save.0.is_empty() {
+        tracing::warn!("save points are not supported: data is not persisted yet, and a restart loses it");
     }
     if new.loglevel != old.loglevel {
         logging::set_level(new.loglevel);

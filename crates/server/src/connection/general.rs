@@ -4,6 +4,7 @@ use super::batch;
 use super::{Connection, ReplyMode};
 use crate::clients::flag;
 use crate::commands::Call;
+use crate::memory::needs_room;
 use crate::shards::{ShardGuards, ShardState, lock_all};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route};
@@ -172,13 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Needs::Shards(shards) => shards,
         };
-        let gate = if entry.command.meta.flags.contains(Flags::DENYOOM)
-            || entry.command.meta.route == Route::Script
-        {
-            self.server.make_room(&self.engine, now_ms).await
-        } else {
-            Gate::empty()
-        };
+        let gate =
+            if needs_room(entry) { self.server.make_room(&self.engine, now_ms).await } else { Gate::empty() };
         let server = self.server.clone();
         let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY)?;
         if let Some(plan) = script {

@@ -5,6 +5,7 @@
 //! be sent, so that a client may send any number of requests before it reads.
 
 mod batch;
+mod buffers;
 mod general;
 mod run;
 mod session;
@@ -15,19 +16,20 @@ use crate::clients::Client;
 use crate::config::Settings;
 use crate::server::{Server, engine_settings};
 use batch::{Batch, BatchMemory, REQUESTS_MAX};
+use buffers::Buffers;
 use moonshard_protocol::{Limits, Reply, RequestParser};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes by which a read buffer grows, at least.
 const READ_LEN: usize = 16 * 1024;
 /// A buffer that grew beyond this is given back once it is empty.
 const KEEP_LEN: usize = 64 * 1024;
-/// While this many bytes of replies wait to be sent, no further request is read.
+/// While this many bytes of replies wait to be sent, no further request is read or run.
 const UNSENT_PAUSE: usize = 64 << 20;
 
 /// What a wait ended with.
@@ -66,6 +68,8 @@ pub struct Connection<S> {
     reply: Reply,
     /// Bytes of the reply buffer that were sent.
     sent: usize,
+    /// Whether the read buffer may hold requests that were not run because too many replies wait.
+    backlog: bool,
     waker: Option<Waker>,
 }
 
@@ -90,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             memory: BatchMemory::default(),
             reply,
             sent: 0,
+            backlog: false,
             waker: None,
         }
     }
@@ -100,19 +105,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let want = if self.session.closing { Want::Flush } else { Want::Requests };
             match self.wait(want).await {
                 Wake::Read => self.process().await,
-                Wake::News if self.session.client.is_killed() => break,
+                Wake::News if self.session.client.is_killed() => {
+                    if self.session.client.is_flooded() {
+                        self.server.note_output_overrun(&self.session.client);
+                    }
+                    break;
+                }
                 Wake::News => self.session.client.take_pushes(self.reply.buffer_mut()),
                 Wake::Closed | Wake::Flushed => break,
             }
+            self.publish();
             if self.over_limits() {
                 break;
             }
-            self.publish();
         }
     }
 
     /// Runs every complete request of the read buffer.
     async fn process(&mut self) {
+        self.backlog = false;
         loop {
             let input = std::mem::take(&mut self.input);
             let mut parser = std::mem::take(&mut self.parser);
@@ -128,7 +139,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let memory = std::mem::take(&mut self.memory);
                 let batch = Batch::new(memory, &parser, &input, &self.server);
                 self.run_batch(&batch).await;
-                self.memory = batch.into_memory();
+                let memory = batch.into_memory();
+                // A large batch may have had many arguments, and would keep the room for them.
+                if parser.consumed() <= KEEP_LEN {
+                    self.memory = memory;
+                }
             }
             self.input = input;
             let consumed = parser.consumed();
@@ -145,6 +160,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return;
             }
             if found < requests_max {
+                return;
+            }
+            if self.unsent() > UNSENT_PAUSE {
+                self.backlog = true;
                 return;
             }
         }
@@ -182,6 +201,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Pending if want == Want::Flush || self.unsent() > UNSENT_PAUSE => return Poll::Pending,
             Poll::Pending => {}
         }
+        if self.backlog {
+            return Poll::Ready(Wake::Read);
+        }
         self.poll_receive(cx)
     }
 
@@ -192,7 +214,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         while self.unsent() > 0 {
             let bytes = &self.reply.as_bytes()[self.sent..];
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+            let Poll::Ready(sent) = Pin::new(&mut self.stream).poll_write(cx, bytes) else {
+                self.drop_sent();
+                return Poll::Pending;
+            };
+            let sent = sent?;
             if sent == 0 {
                 return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
             }
@@ -210,12 +236,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Drops what was sent once it is the larger part, so that a client that reads, but never all, does not make the
+    /// buffer grow.
+    fn drop_sent(&mut self) {
+        if self.sent > KEEP_LEN && self.sent > self.unsent() {
+            self.reply.buffer_mut().drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Takes buffers, on the way to having something to do.
+    fn take_buffers(&mut self) {
+        let Buffers { input, output, parser, memory } = Buffers::take();
+        self.input = input;
+        self.parser = parser;
+        self.memory = memory;
+        if self.reply.capacity() == 0 {
+            *self.reply.buffer_mut() = output;
+        }
+    }
+
+    /// Leaves the buffers with the I/O thread, if nothing is in them.
+    fn leave_buffers(&mut self) {
+        if self.input.is_empty() && self.reply.is_empty() {
+            let buffers = Buffers {
+                input: std::mem::take(&mut self.input),
+                output: std::mem::take(self.reply.buffer_mut()),
+                parser: std::mem::take(&mut self.parser),
+                memory: std::mem::take(&mut self.memory),
+            };
+            buffers.leave();
+            self.session.client.query_buffer_free.store(0, Relaxed);
+            self.session.client.reply_buffer.store(0, Relaxed);
+        }
+    }
+
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if self.input.capacity() == 0 {
+            self.take_buffers();
+        }
         // A large argument gets its room at once, in steps that its sender has to earn.
         let missing = self.parser.missing(self.input.len()).min(self.input.len().max(READ_LEN));
         self.input.reserve(missing.max(READ_LEN));
         let mut buf = ReadBuf::uninit(self.input.spare_capacity_mut());
-        let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+        let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(cx, &mut buf) else {
+            self.leave_buffers();
+            return Poll::Pending;
+        };
         let read = buf.filled().len();
         if outcome.is_err() || read == 0 {
             return Poll::Ready(Wake::Closed);
@@ -237,7 +304,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             );
             return true;
         }
-        false
+        let client = &self.session.client;
+        let overrun = client.exceeds_output_limit(&self.settings)
+            || (!self.session.authenticated && client.exceeds_unauthenticated_limit());
+        if overrun {
+            self.server.note_output_overrun(client);
+        }
+        overrun
     }
 
     /// Shows the connection's state to others.
@@ -255,6 +328,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if generation != self.generation {
             self.generation = generation;
             self.settings = self.server.config.load_full();
+            // Without a password everybody is in; who was in stays in when there is a new one.
+            self.session.authenticated |= self.settings.requirepass.is_none();
             self.engine = Arc::new(engine_settings(&self.settings, self.server.seed));
         }
     }

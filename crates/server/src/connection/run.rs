@@ -3,6 +3,7 @@
 
 use super::batch::{Batch, Place};
 use super::{Connection, ReplyMode};
+use crate::memory::needs_room;
 use crate::server::{Server, unix_micros};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
@@ -41,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // Once the shard that is held by another is free, its requests run on under one hold of its lock:
                 // waiting for each of them would hand the lock to and fro for every single command.
                 if let Place::Shard { index, .. } | Place::Script { index, .. } = batch.plan(at).place
+                    && !batch.plan(at).entry.is_some_and(|entry| self.lacks_room(entry))
                     && let Ok(guard) = server.shards[index as usize].lock.lock().await
                 {
                     held = Some((index, guard));
@@ -61,12 +63,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Whether room has to be made before the command may run.
+    #[inline]
+    fn lacks_room(&self, entry: &Entry) -> bool {
+        self.server.is_over(self.settings.maxmemory) && needs_room(entry)
+    }
+
     /// Whether nothing stands between a request and its shard: no authentication, pause, monitor, or muted replies.
     fn is_plain(&self) -> bool {
         self.session.authenticated
             && self.session.reply_mode == ReplyMode::On
             && !self.server.is_watched()
-            && !self.server.is_over_memory()
     }
 
     /// Runs requests from `at` on until one cannot run at once; returns its position. Neighbours of one shard share
@@ -84,6 +91,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while at < batch.len() {
             let plan = batch.plan(at);
             let Some(entry) = plan.entry else { break };
+            if self.lacks_room(entry) {
+                break;
+            }
             match plan.place {
                 Place::Shard { index, .. } | Place::Script { index, .. } => {
                     let guard = match &mut held {

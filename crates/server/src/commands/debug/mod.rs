@@ -51,6 +51,8 @@ const HELP: &[&str] = &[
     "    default.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted and without effect: large elements have nodes of their own.",
+    "PANIC",
+    "    Fail as an error in the program would: ends the connection, and only it.",
     "SLEEP <seconds>",
     "    Stop the server for <seconds>. Decimals allowed.",
     "STRINGMATCH-LEN <pattern> <string>",
@@ -116,6 +118,7 @@ impl Call<'_> {
                 self.server.change_replication_id(&mut Rng::new(crate::server::unix_micros()));
                 self.reply.ok();
             }
+            (b"panic", 2) => return self.debug_panic().await,
             (b"replybuffer", 4) => return self.debug_reply_buffer(),
             (b"set-disable-deny-scripts" | b"set-skip-checksum-validation" | b"aof-flush-sleep", 3) => {
                 self.reply.ok();
@@ -141,6 +144,13 @@ impl Call<'_> {
         drop(guards);
         self.reply.ok();
         Ok(())
+    }
+
+    /// Fails inside a command with every shard in hand, as an error in the program would. In Redis this ends the
+    /// server; here it must end this connection only.
+    async fn debug_panic(&mut self) -> Result<(), Error> {
+        let _guards = self.all_shards().await?;
+        panic!("DEBUG PANIC called");
     }
 
     async fn debug_object(&mut self) -> Result<(), Error> {
