@@ -33,6 +33,7 @@ pub struct Server {
     child: Child,
     port: u16,
     dir: PathBuf,
+    is_redis: bool,
     _port_lock: File,
 }
 
@@ -67,9 +68,15 @@ impl Server {
             });
         }
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()));
-        let mut server = Server { child, port, dir, _port_lock: port_lock };
+        let is_redis = is_redis(&program);
+        let mut server = Server { child, port, dir, is_redis, _port_lock: port_lock };
         server.wait_until_ready();
         server
+    }
+
+    /// Whether it is redis-server, whatever it stands for.
+    pub fn is_redis(&self) -> bool {
+        self.is_redis
     }
 
     /// Moonshard with so many shards.
