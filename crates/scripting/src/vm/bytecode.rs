@@ -21,6 +21,7 @@ pub(super) struct Opcodes {
     tail_call: u8,
     tail_call_results: u8,
     return_results: u8,
+    close_upvalues: u8,
     jump: u8,
 }
 
@@ -46,11 +47,17 @@ impl Opcodes {
             let code = code?;
             let mut reader = Reader::new(&code);
             reader.header()?;
-            let function = reader.function()??;
-            Some(function.instructions().map(|instruction| instruction[0]).collect::<Vec<_>>())
+            let mut numbers = None;
+            // The functions inside of a function come before it.
+            while let Some(function) = reader.function()? {
+                numbers = Some(function.instructions().map(|instruction| instruction[0]).collect::<Vec<_>>());
+            }
+            numbers
         };
         let [get_global, get_field, _, tail_call] = sample("return a.b(c)")?[..] else { return None };
         let [_, _, _, _, tail_call_results] = sample("return a.b(c())")?[..] else { return None };
+        // A function that makes others closes their upvalues before it returns.
+        let [_, _, _, close_upvalues, _] = sample("return a.b(function() end)")?[..] else { return None };
         let [_, _, call, return_results] = sample("return 1, a()")?[..] else { return None };
         let [_, _, _, _, call_results, _] = sample("return 1, a(b())")?[..] else { return None };
         let [_, _, _, jump, _] = sample("while true do a() end")?[..] else { return None };
@@ -64,6 +71,7 @@ impl Opcodes {
             tail_call,
             tail_call_results,
             return_results,
+            close_upvalues,
             jump,
         ];
         let distinct = (1..all.len()).all(|at| !all[..at].contains(&all[at]));
@@ -76,6 +84,7 @@ impl Opcodes {
             tail_call,
             tail_call_results,
             return_results,
+            close_upvalues,
             jump,
         })
     }
@@ -127,7 +136,7 @@ impl Opcodes {
             return None;
         }
         // Arguments are made in the slots above the function.
-        let at = before.iter().rposition(|load| load[1] == a)?;
+        let at = before.iter().rposition(|load| load[1] == a && load[0] != self.close_upvalues)?;
         let load = before[at];
         if load[0] == self.get_global {
             return Some(at..at + 1);

@@ -38,10 +38,19 @@ pub(super) unsafe extern "C-unwind" fn handler(state: *mut lua_State) -> c_int {
     unsafe {
         // SAFETY: a C structure of numbers and pointers, which lua_getstack and lua_getinfo fill.
         let mut place: lua_Debug = std::mem::zeroed();
-        let mut found = describe(state, 1, &mut place);
-        // Of a function of the library, its caller is of interest.
-        if found && CStr::from_ptr(place.what) == c"C" {
-            found = describe(state, 2, &mut place);
+        let mut level = 1;
+        let mut found = describe(state, level, &mut place);
+        // Of a function of the library, its caller is of interest; of one that the sandbox wraps, the wrapper's.
+        let mut in_wrapper = false;
+        while found {
+            let in_c = CStr::from_ptr(place.what) == c"C";
+            let is_wrapper = CStr::from_ptr(place.source) == c"=sandbox";
+            if !(is_wrapper || in_c && (level == 1 || in_wrapper)) {
+                break;
+            }
+            in_wrapper = is_wrapper;
+            level += 1;
+            found = describe(state, level, &mut place);
         }
         if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
             ffi::lua_createtable(state, 0, 3);

@@ -120,7 +120,10 @@ end
 
 -- LuaJIT leaves it to its users that what calls back from C does so without end on the C stack.
 function env.tostring(...)
-  if type((...)) == 'table' then check_stack() end
+  local kind = type((...))
+  if kind == 'table' then check_stack() end
+  -- C prints a null pointer so.
+  if kind == 'userdata' and (...) == libraries.cjson.null then return 'userdata: (nil)' end
   return raw_tostring(...)
 end
 
