@@ -3,8 +3,8 @@
 use crate::commands::prelude::*;
 use crate::commands::scan_elements::{CollectionScan, empty_scan};
 use crate::cursor;
-use moonshard_store::SortedSet;
 use moonshard_protocol::number::format_double;
+use moonshard_store::SortedSet;
 
 pub(super) const ZSCAN: Command = Command {
     handler: Handler::Shard(zscan),
