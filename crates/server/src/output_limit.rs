@@ -56,6 +56,14 @@ impl Client {
         }
     }
 
+    /// Notes that less waits now: below the soft limit its time begins anew.
+    pub fn note_progress(&self, settings: &Settings) {
+        let since = &self.over_soft_limit_since_ms;
+        if since.load(Relaxed) != 0 && self.output_memory() < self.output_limit(settings).soft_bytes {
+            since.store(0, Relaxed);
+        }
+    }
+
     /// Whether too much waits for a client that has not authenticated.
     pub fn exceeds_unauthenticated_limit(&self) -> bool {
         self.output_memory() > UNAUTHENTICATED_MAX

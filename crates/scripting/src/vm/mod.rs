@@ -193,16 +193,14 @@ impl Vm {
         let declared = flags.contains(ScriptFlags::DECLARED);
         let out_of_memory = cx.gate.contains(Gate::OUT_OF_MEMORY);
         if declared {
+            if out_of_memory && !flags.intersects(ScriptFlags::ALLOW_OOM | ScriptFlags::NO_WRITES) {
+                return Err(Error::OUT_OF_MEMORY);
+            }
             if flags.contains(ScriptFlags::NO_CLUSTER) && cx.settings.cluster {
                 return Err(Error::fixed("ERR Can not run script on cluster, 'no-cluster' flag is set."));
             }
             if call.read_only && !flags.contains(ScriptFlags::NO_WRITES) {
                 return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
-            }
-            if out_of_memory && !flags.intersects(ScriptFlags::ALLOW_OOM | ScriptFlags::NO_WRITES) {
-                return Err(Error::fixed(
-                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-                ));
             }
         }
         let plan = match self.plan.take() {

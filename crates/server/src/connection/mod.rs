@@ -226,6 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.server.stats.output_bytes.fetch_add(sent as u64, Relaxed);
             self.server.stats.writes.fetch_add(1, Relaxed);
             self.session.client.output_buffer.store(self.unsent() as u64, Relaxed);
+            self.session.client.note_progress(&self.settings);
         }
         let buffer = self.reply.buffer_mut();
         buffer.clear();
