@@ -4,7 +4,7 @@ use moonshard_engine::command::CommandId;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 
 /// How a client is named, as CLIENT LIST shows it.
@@ -60,6 +60,8 @@ pub struct Client {
     pub created_ms: u64,
     /// Unix time in milliseconds of the last batch.
     pub last_interaction_ms: AtomicU64,
+    /// The I/O thread that the connection is dealt to.
+    pub io_thread: AtomicUsize,
     /// Selected database.
     pub db: AtomicU32,
     /// See [`flag`].
@@ -101,6 +103,7 @@ impl Client {
             fd,
             created_ms: now_ms,
             last_interaction_ms: AtomicU64::new(now_ms),
+            io_thread: AtomicUsize::new(0),
             db: AtomicU32::new(0),
             flags: AtomicU32::new(0),
             resp: AtomicU8::new(2),

@@ -1,6 +1,7 @@
 //! The Moonshard server: listeners, connections, routing to shards, and the commands about connections and server.
 
 pub mod allocator;
+mod balance;
 mod clients;
 mod cluster;
 mod commands;

@@ -2,8 +2,8 @@
 
 use crate::clients::{Client, flag};
 use crate::config::Settings;
-use crate::connection::Connection;
-use crate::runtime::IoThreads;
+use crate::connection::launch;
+use crate::runtime::{IoPool, IoThreads};
 use crate::server::{Server, unix_ms};
 use parking_lot::Mutex;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
@@ -75,8 +75,8 @@ impl Listeners {
         let tcp = accept_all(self.tcp, server, threads);
         *server.listening.0.lock() = Some(Active { tcp, threads: Arc::downgrade(threads) });
         if let Some(listener) = self.unix {
-            let (server, threads_of) = (server.clone(), threads.clone());
-            threads.spawn(async move { accept_unix(listener, server, threads_of).await });
+            let (server, pool) = (server.clone(), threads.pool().clone());
+            threads.spawn(async move { accept_unix(listener, server, pool).await });
         }
     }
 }
@@ -168,8 +168,8 @@ fn accept_all(
                 return None;
             }
         };
-        let (server, threads_of) = (server.clone(), threads.clone());
-        let task = threads.spawn(async move { accept_tcp(listener, server, threads_of).await });
+        let (server, pool) = (server.clone(), threads.pool().clone());
+        let task = threads.spawn(async move { accept_tcp(listener, server, pool).await });
         Some(Accepting { socket, task })
     };
     listeners.into_iter().filter_map(accept).collect()
@@ -212,14 +212,14 @@ fn listen_unix(path: &str, permissions: u32) -> Result<std::os::unix::net::UnixL
 /// How long the listener rests after an error, such as too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
-async fn accept_tcp(listener: std::net::TcpListener, server: Arc<Server>, threads: Arc<IoThreads>) {
+async fn accept_tcp(listener: std::net::TcpListener, server: Arc<Server>, pool: Arc<IoPool>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot accept connections"),
     };
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => greet_tcp(stream, &server, &threads),
+            Ok(stream) => greet_tcp(stream, &server, &pool),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -228,7 +228,7 @@ async fn accept_tcp(listener: std::net::TcpListener, server: Arc<Server>, thread
     }
 }
 
-fn greet_tcp(stream: std::net::TcpStream, server: &Arc<Server>, threads: &Arc<IoThreads>) {
+fn greet_tcp(stream: std::net::TcpStream, server: &Arc<Server>, pool: &Arc<IoPool>) {
     let settings = server.config.load_full();
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
     if let Err(error) = admit(server, &settings, Some(peer.ip())) {
@@ -244,21 +244,18 @@ fn greet_tcp(stream: std::net::TcpStream, server: &Arc<Server>, threads: &Arc<Io
     let id = server.clients.next_id();
     let mut client = Client::new(id, peer.to_string(), local.to_string(), stream.as_raw_fd(), unix_ms());
     client.local_ip = Some(local);
-    start(server, threads, client, move || TcpStream::from_std(stream));
+    server.stats.connections.fetch_add(1, Relaxed);
+    launch::<TcpStream>(server, pool, Arc::new(client), stream);
 }
 
-async fn accept_unix(
-    listener: std::os::unix::net::UnixListener,
-    server: Arc<Server>,
-    threads: Arc<IoThreads>,
-) {
+async fn accept_unix(listener: std::os::unix::net::UnixListener, server: Arc<Server>, pool: Arc<IoPool>) {
     let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot accept connections"),
     };
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => greet_unix(stream, &server, &threads),
+            Ok(stream) => greet_unix(stream, &server, &pool),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -267,7 +264,7 @@ async fn accept_unix(
     }
 }
 
-fn greet_unix(stream: std::os::unix::net::UnixStream, server: &Arc<Server>, threads: &Arc<IoThreads>) {
+fn greet_unix(stream: std::os::unix::net::UnixStream, server: &Arc<Server>, pool: &Arc<IoPool>) {
     let settings = server.config.load_full();
     if let Err(error) = admit(server, &settings, None) {
         return refuse(server, stream, error);
@@ -277,7 +274,8 @@ fn greet_unix(stream: std::os::unix::net::UnixStream, server: &Arc<Server>, thre
     let id = server.clients.next_id();
     let client = Client::new(id, address.clone(), address, stream.as_raw_fd(), unix_ms());
     client.set_flag(flag::UNIX_SOCKET, true);
-    start(server, threads, client, move || UnixStream::from_std(stream));
+    server.stats.connections.fetch_add(1, Relaxed);
+    launch::<UnixStream>(server, pool, Arc::new(client), stream);
 }
 
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
@@ -310,34 +308,29 @@ fn refuse(server: &Server, mut stream: impl io::Write, error: &[u8]) {
     let _ = stream.write(error);
 }
 
-fn start<S, F>(server: &Arc<Server>, threads: &IoThreads, client: Client, stream: F)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    F: FnOnce() -> io::Result<S> + Send + 'static,
-{
-    server.stats.connections.fetch_add(1, Relaxed);
-    let client = Arc::new(client);
-    server.clients.add(client.clone());
-    let server = server.clone();
-    threads.spawn_connection(move || async move {
-        let registration = Registration { server: server.clone(), id: client.id };
-        match stream() {
-            Ok(stream) => Connection::new(server, stream, client).serve().await,
-            Err(error) => tracing::warn!(%error, "a connection could not be served"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use moonshard_engine::Rng;
+
+    fn admitted(config: &str, peer: Option<&str>) -> Result<(), &'static [u8]> {
+        let text = format!("shards 1\n{config}");
+        let server = Server::new(Config::from_text(text.as_bytes()).unwrap().config, Rng::new(1));
+        let settings = server.config.load_full();
+        admit(&server, &settings, peer.map(|ip| ip.parse().unwrap()))
+    }
+
+    #[test]
+    fn protected_mode_admits_this_host_only() {
+        for local in [None, Some("127.0.0.1"), Some("127.8.8.8"), Some("::1"), Some("::ffff:127.0.0.1")] {
+            assert_eq!(admitted("", local), Ok(()), "{local:?}");
         }
-        drop(registration);
-    });
-}
-
-/// Takes the client out of the server's lists when its connection ends, however it ends.
-struct Registration {
-    server: Arc<Server>,
-    id: u64,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.server.monitors.remove(self.id);
-        self.server.clients.remove(self.id);
+        for remote in ["10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "0.0.0.0"] {
+            assert_eq!(admitted("", Some(remote)), Err(PROTECTED), "{remote}");
+            assert_eq!(admitted("protected-mode no", Some(remote)), Ok(()), "{remote}");
+            assert_eq!(admitted("requirepass secret", Some(remote)), Ok(()), "{remote}");
+            assert_eq!(admitted("requirepass \"\"", Some(remote)), Err(PROTECTED), "{remote}");
+        }
     }
 }

@@ -5,14 +5,14 @@ use crate::config::{self, Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::Server;
-use crate::{allocator, cron, logging};
+use crate::{allocator, balance, cron, logging};
 use moonshard_engine::Rng;
 use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Fewest shards that a server chooses by itself, and how many a core has.
 const SHARDS_MIN: usize = 16;
@@ -66,16 +66,17 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     }
     let server = Arc::new(server);
     for address in listeners.addresses() {
-        tracing::info!(%address, shards = server.shards.len(), io_threads = threads.len(), "ready to accept connections");
+        tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
     }
     let _watchdog = server.watch_scripts()?;
     server.figures.startup_bytes.store(allocator::used(), Relaxed);
+    // Before the first connection: who has got an answer may end the server by a signal.
+    let signals = threads.block_on(async { Signals::catch() })?;
     listeners.accept(&server, &threads);
     threads.spawn(cron::run(server.clone()));
+    threads.spawn(balance::run(server.clone(), threads.pool().clone()));
     let ended = server.clone();
-    threads.block_on(async move {
-        let _ = wait_for_end(&ended).await;
-    });
+    threads.block_on(signals.wait_for_end(&ended));
     server.end_scripts();
     tracing::info!("bye");
     if let Some(path) = &settings.unixsocket {
@@ -97,16 +98,26 @@ fn warn_of_losses(settings: &Settings, wants_saves: bool) {
     }
 }
 
-/// Waits for SHUTDOWN, SIGTERM or SIGINT.
-async fn wait_for_end(server: &Server) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
-        _ = terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
-        _ = interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
     }
-    Ok(())
+
+    /// Waits for SHUTDOWN, SIGTERM or SIGINT.
+    async fn wait_for_end(mut self, server: &Server) {
+        tokio::select! {
+            () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
+            _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
+            _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+        }
+    }
 }
 
 /// Sixty-four bits from the system's random source.

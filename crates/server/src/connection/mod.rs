@@ -7,9 +7,11 @@
 mod batch;
 mod buffers;
 mod general;
+mod launch;
 mod run;
 mod session;
 
+pub use launch::launch;
 pub use session::{ReplyMode, Session};
 
 use crate::clients::Client;
@@ -17,8 +19,10 @@ use crate::config::Settings;
 use crate::server::{Server, engine_settings};
 use batch::{Batch, BatchMemory, REQUESTS_MAX};
 use buffers::Buffers;
+use launch::Registration;
 use moonshard_protocol::{Limits, Reply, RequestParser};
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,6 +55,14 @@ enum Want {
     Flush,
 }
 
+/// How serving a connection ended.
+pub enum End<S> {
+    /// For good.
+    Closed,
+    /// On this I/O thread: it is to live on another.
+    Moving(Box<Connection<S>>),
+}
+
 /// One client's connection over a stream.
 pub struct Connection<S> {
     server: Arc<Server>,
@@ -71,11 +83,12 @@ pub struct Connection<S> {
     /// Whether the read buffer may hold requests that were not run because too many replies wait.
     backlog: bool,
     waker: Option<Waker>,
+    registration: Registration,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S> Connection<S> {
     /// A connection over an accepted stream.
-    pub fn new(server: Arc<Server>, stream: S, client: Arc<Client>) -> Self {
+    fn new(server: Arc<Server>, stream: S, client: Arc<Client>, registration: Registration) -> Self {
         let generation = server.config.generation();
         let settings = server.config.load_full();
         let engine = Arc::new(engine_settings(&settings, server.seed));
@@ -96,11 +109,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             sent: 0,
             backlog: false,
             waker: None,
+            registration,
         }
     }
 
-    /// Serves the client until one side ends it.
-    pub async fn serve(mut self) {
+    /// The same connection over what `change` makes of its stream.
+    fn with_stream<T>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Connection<T>> {
+        Ok(Connection {
+            stream: change(self.stream)?,
+            server: self.server,
+            session: self.session,
+            settings: self.settings,
+            engine: self.engine,
+            generation: self.generation,
+            micros: self.micros,
+            input: self.input,
+            parser: self.parser,
+            memory: self.memory,
+            reply: self.reply,
+            sent: self.sent,
+            backlog: self.backlog,
+            waker: None,
+            registration: self.registration,
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Serves the client until one side ends it, or it is dealt to another I/O thread than this one, `thread`.
+    async fn serve(mut self, thread: usize) -> End<S> {
         loop {
             let want = if self.session.closing { Want::Flush } else { Want::Requests };
             match self.wait(want).await {
@@ -118,7 +155,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.over_limits() {
                 break;
             }
+            if self.session.client.io_thread.load(Relaxed) != thread {
+                return End::Moving(Box::new(self));
+            }
         }
+        End::Closed
     }
 
     /// Runs every complete request of the read buffer.
@@ -211,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.reply.len() - self.sent
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.unsent() > 0 {
             let bytes = &self.reply.as_bytes()[self.sent..];
             let Poll::Ready(sent) = Pin::new(&mut self.stream).poll_write(cx, bytes) else {
@@ -220,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
             let sent = sent?;
             if sent == 0 {
-                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += sent;
             self.server.stats.output_bytes.fetch_add(sent as u64, Relaxed);

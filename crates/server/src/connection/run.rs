@@ -71,9 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing stands between a request and its shard: no authentication, pause, monitor, or muted replies.
     fn is_plain(&self) -> bool {
-        self.session.authenticated
-            && self.session.reply_mode == ReplyMode::On
-            && !self.server.is_watched()
+        self.session.authenticated && self.session.reply_mode == ReplyMode::On && !self.server.is_watched()
     }
 
     /// Runs requests from `at` on until one cannot run at once; returns its position. Neighbours of one shard share
