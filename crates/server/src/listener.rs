@@ -334,30 +334,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-    use moonshard_engine::Rng;
-
-    fn admitted(config: &str, peer: Option<&str>) -> Result<(), &'static [u8]> {
-        let text = format!("shards 1\n{config}");
-        let server = Server::new(Config::from_text(text.as_bytes()).unwrap().config, Rng::new(1));
-        let settings = server.config.load_full();
-        admit(&server, &settings, peer.map(|ip| ip.parse().unwrap()))
-    }
-
-    #[test]
-    fn protected_mode_admits_this_host_only() {
-        for local in [None, Some("127.0.0.1"), Some("127.8.8.8"), Some("::1"), Some("::ffff:127.0.0.1")] {
-            assert_eq!(admitted("", local), Ok(()), "{local:?}");
-        }
-        for remote in ["10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "0.0.0.0"] {
-            assert_eq!(admitted("", Some(remote)), Err(PROTECTED), "{remote}");
-            assert_eq!(admitted("protected-mode no", Some(remote)), Ok(()), "{remote}");
-            assert_eq!(admitted("requirepass secret", Some(remote)), Ok(()), "{remote}");
-            assert_eq!(admitted("requirepass \"\"", Some(remote)), Err(PROTECTED), "{remote}");
-        }
-    }
-}
