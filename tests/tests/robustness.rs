@@ -236,3 +236,30 @@ fn one_slow_reader_does_not_hold_up_others() {
         assert_eq!(slow.read().unwrap().raw.len(), (1 << 20) + "$1048576\r\n\r\n".len());
     }
 }
+
+#[test]
+fn connections_that_move_between_io_threads_lose_nothing() {
+    let server = Server::moonshard(4, &["--io-threads", "4", "--enable-debug-command", "yes"]);
+    let mut conductor = server.connect();
+    let mut clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    for round in 1..=40u64 {
+        let threads = (round % 4 + 1).to_string();
+        assert_eq!(conductor.command(&["DEBUG", "IO-THREADS", &threads]).unwrap().raw, b"+OK\r\n");
+        // Every client has requests under way, some of them half sent, while it is dealt to another thread.
+        for (at, client) in clients.iter_mut().enumerate() {
+            let key = format!("counter:{at}");
+            let mut bytes = encode(&[b"INCR", key.as_bytes()]).repeat(5);
+            let tail = bytes.split_off(bytes.len() - 7);
+            client.send_raw(&bytes).unwrap();
+            client.send_raw(&tail).unwrap();
+        }
+        for client in &mut clients {
+            for n in 1..=5 {
+                let expected = format!(":{}\r\n", (round - 1) * 5 + n);
+                assert_eq!(client.read().unwrap().raw, expected.as_bytes());
+            }
+        }
+    }
+    let info = conductor.command(&["INFO", "server"]).unwrap().raw;
+    assert!(String::from_utf8_lossy(&info).contains("io_threads_in_use:"));
+}

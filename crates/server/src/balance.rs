@@ -62,15 +62,24 @@ pub async fn run(server: Arc<Server>, pool: Arc<IoPool>) {
         agreeing = 0;
         let active = if verdict == Verdict::Widen { active + 1 } else { active - 1 };
         tracing::debug!(active, "I/O threads in use");
-        pool.set_active(active);
-        deal(&server, active);
+        server.use_io_threads(active);
     }
 }
 
-/// Deals all connections anew to `active` threads. Each moves when it next has something to do.
-fn deal(server: &Server, active: usize) {
-    for (at, client) in server.clients.all().iter().enumerate() {
-        client.io_thread.store(at % active, Relaxed);
+impl Server {
+    /// Uses so many I/O threads, at least one and at most those there are, and deals all connections anew to them.
+    /// Each moves when it next has something to do.
+    pub fn use_io_threads(&self, active: usize) {
+        let Some(pool) = self.io.get() else { return };
+        pool.set_active(active);
+        for (at, client) in self.clients.all().iter().enumerate() {
+            client.io_thread.store(at % pool.active(), Relaxed);
+        }
+    }
+
+    /// How many I/O threads are in use.
+    pub fn io_threads_in_use(&self) -> usize {
+        self.io.get().map_or(1, |pool| pool.active())
     }
 }
 

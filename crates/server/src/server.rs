@@ -8,6 +8,7 @@ use crate::latency::Latency;
 use crate::listener::Listening;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::runtime::IoPool;
 use crate::scripts::{HeldShards, Scripts};
 use crate::shards::{ShardCell, ShardState};
 use crate::shutdown::Shutdown;
@@ -20,8 +21,8 @@ use moonshard_scripting::{Control, Vm};
 use moonshard_store::Seed;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What all connections share.
@@ -30,6 +31,8 @@ pub struct Server {
     pub config: Config,
     /// The shards.
     pub shards: Box<[ShardCell]>,
+    /// Where connections live; set before the first is accepted.
+    pub io: OnceLock<Arc<IoPool>>,
     /// The clock that times commands.
     pub ticks: quanta::Clock,
     /// The scripts.
@@ -147,6 +150,7 @@ impl Server {
         let server = Self {
             config,
             shards,
+            io: OnceLock::new(),
             ticks: quanta::Clock::new(),
             scripts,
             cluster: None,

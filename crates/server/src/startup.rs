@@ -68,6 +68,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
     }
+    let _ = server.io.set(threads.pool().clone());
     let _watchdog = server.watch_scripts()?;
     server.figures.startup_bytes.store(allocator::used(), Relaxed);
     // Before the first connection: who has got an answer may end the server by a signal.

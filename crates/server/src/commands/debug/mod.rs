@@ -51,6 +51,8 @@ const HELP: &[&str] = &[
     "    default.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted and without effect: large elements have nodes of their own.",
+    "IO-THREADS <count>",
+    "    Use so many of the I/O threads from now on, until the load asks for more or fewer.",
     "PANIC",
     "    Fail as an error in the program would: ends the connection, and only it.",
     "SLEEP <seconds>",
@@ -107,6 +109,11 @@ impl Call<'_> {
             }
             (b"pause-cron", 3) => {
                 self.server.cron_paused.store(leading_int(args.raw(2)) != 0, Relaxed);
+                self.reply.ok();
+            }
+            (b"io-threads", 3) => {
+                let count = usize::try_from(args.int(2)?).map_err(|_| Error::OUT_OF_RANGE_POSITIVE)?;
+                self.server.use_io_threads(count);
                 self.reply.ok();
             }
             (b"quicklist-packed-threshold", 3) => return self.debug_packed_threshold(),

@@ -38,8 +38,9 @@ pub(super) fn server(report: &mut Report<'_>) {
     report.field("executable", executable.display());
     let file = report.server.config.file().map(|file| file.display().to_string());
     report.field("config_file", file.unwrap_or_default());
-    report.flag("io_threads_active", settings.io_threads > 1);
+    report.flag("io_threads_active", report.server.io_threads_in_use() > 1);
     report.field("moonshard_version", env!("CARGO_PKG_VERSION"));
+    report.field("io_threads_in_use", report.server.io_threads_in_use());
 }
 
 /// The system's name, release and machine.
