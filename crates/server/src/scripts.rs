@@ -8,8 +8,8 @@ use moonshard_scripting::{
 };
 use parking_lot::Mutex;
 use std::io;
-use std::sync::{Arc, mpsc};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// The scripts of the whole server.

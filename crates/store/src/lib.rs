@@ -26,6 +26,7 @@ mod sorted_set;
 mod value;
 
 pub use sorted_set::{
-    AddFlags, AddOutcome, Iter as SortedSetIter, LexBound, LexRange, ScoreBound, ScoreRange, SortedSet, SortedSetLimits,
+    AddFlags, AddOutcome, Iter as SortedSetIter, LexBound, LexRange, ScoreBound, ScoreRange, SortedSet,
+    SortedSetLimits,
 };
 pub use value::{Collection, Entry, Value, ValueRef};

@@ -19,19 +19,19 @@ mod load;
 mod number;
 mod rewrite;
 mod table;
-mod unsupported;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 
 pub use choice::*;
 pub use compound::*;
 pub use directive::{Directive, DirectiveFlags, Found, Kind, NumberForm, Refusal, Taken, find, is_sensitive};
 pub(crate) use error::reason as system_text;
-pub(crate) use number::memory as memory_value;
 pub use error::{ApplyError, RewriteError, SetError, StartError};
 pub use flags::{NotifyClasses, ScriptFlags, ShutdownFlags};
 pub use help::{docs_table, help_text, version_text};
 pub use live::{Caller, Config};
 pub use load::{Launch, Startup};
+pub(crate) use number::memory as memory_value;
 pub use table::{DIRECTIVES, Settings};
 pub use unsupported::{check_change, warnings};

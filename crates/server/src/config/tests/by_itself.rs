@@ -141,7 +141,11 @@ fn help_and_documentation_name_everything() {
 fn what_is_not_supported_is_refused_with_its_line() {
     let refusal = |text: &str| Config::from_text(text.as_bytes()).unwrap().unsupported.map(|e| e.to_string());
     for (text, line, reason) in [
-        ("hz 10\nRENAME-command FLUSHALL \"\"\n", ">>> 'RENAME-command FLUSHALL \"\"'", "rename-command is not"),
+        (
+            "hz 10\nRENAME-command FLUSHALL \"\"\n",
+            ">>> 'RENAME-command FLUSHALL \"\"'",
+            "rename-command is not",
+        ),
         ("\naclfile /etc/users.acl", ">>> 'aclfile /etc/users.acl'", "ACL files are not supported"),
         ("port 0\ntls-port 6380", ">>> 'tls-port 6380'", "TLS is not supported"),
         ("port 1\nslaveof 10.0.0.1 6379", ">>> 'slaveof 10.0.0.1 6379'", "replication is not supported"),
@@ -150,7 +154,9 @@ fn what_is_not_supported_is_refused_with_its_line() {
         let error = refusal(text).expect(text);
         assert!(error.contains(line) && error.contains(reason) && error.contains("at line "), "{error}");
     }
-    for text in ["tls-port 6380\ntls-port 0", "aclfile \"\"", "replicaof a 1\nreplicaof no one", "appendonly yes", ""] {
+    for text in
+        ["tls-port 6380\ntls-port 0", "aclfile \"\"", "replicaof a 1\nreplicaof no one", "appendonly yes", ""]
+    {
         assert_eq!(refusal(text), None, "{text}");
     }
     let wants_saves = |text: &str| Config::from_text(text.as_bytes()).unwrap().wants_saves;

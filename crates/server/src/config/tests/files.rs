@@ -16,8 +16,16 @@ fn start(args: &[&str]) -> Result<Launch, StartError> {
 
 /// All values but those that differ on purpose and those of the place.
 fn comparable(pairs: Pairs) -> Pairs {
-    let skip =
-        ["shards", "lua-default-flags", "script-memory-limit", "log-format", "dir", "io-threads", "port", "bind"];
+    let skip = [
+        "shards",
+        "lua-default-flags",
+        "script-memory-limit",
+        "log-format",
+        "dir",
+        "io-threads",
+        "port",
+        "bind",
+    ];
     let mut pairs: Pairs = pairs.into_iter().filter(|(name, _)| !skip.contains(&name.as_str())).collect();
     pairs.sort();
     pairs
