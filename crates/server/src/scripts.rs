@@ -53,20 +53,34 @@ impl Scripts {
 
 /// Moves the other tasks of this I/O thread to a new thread; this one goes on with the script.
 ///
-/// The runtime does so when a task says that it will block, but takes them back if the task is ready again before the
-/// new thread has begun. So this waits for a sign from there: a task that only the new thread can have run.
+/// The runtime does so when a task says that it will block. But when that task is ready again it takes the tasks back,
+/// if the new thread has not begun with them, or if the new thread is giving them away itself at that moment, for the
+/// next slow script. So this waits for a sign from the new thread, and afterwards makes sure that the tasks are gone.
 fn shed_worker() {
-    const PATIENCE: Duration = Duration::from_secs(1);
+    /// For a thread to be started, on a machine that is busy.
+    const START: Duration = Duration::from_millis(250);
+    /// For a running thread to get to a task.
+    const CONFIRMATION: Duration = Duration::from_millis(5);
+    const ATTEMPTS: usize = 20;
     // Outside of a runtime there is nothing to move, and saying so would panic.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    let (sign, moved) = mpsc::sync_channel(1);
-    runtime.spawn(async move {
-        // Nobody listens any more when the wait was given up.
-        let _ = sign.send(());
-    });
-    if tokio::task::block_in_place(|| moved.recv_timeout(PATIENCE)).is_err() {
-        tracing::warn!("a slow script keeps its I/O thread: no other thread took over its connections");
+    let sign = || {
+        let (sign, seen) = mpsc::sync_channel(1);
+        runtime.spawn(async move {
+            // Nobody listens any more when the wait was given up.
+            let _ = sign.send(());
+        });
+        seen
+    };
+    for _ in 0..ATTEMPTS {
+        let begun = sign();
+        let _ = tokio::task::block_in_place(|| begun.recv_timeout(START));
+        // This thread runs no task now. If one is run all the same, another thread has them.
+        if sign().recv_timeout(CONFIRMATION).is_ok() {
+            return;
+        }
     }
+    tracing::warn!("a slow script keeps its I/O thread: no other thread took over its connections");
 }
 
 /// The shards that a script on this shard's VM has locked besides its own.
