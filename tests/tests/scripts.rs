@@ -472,3 +472,19 @@ fn numbers_reach_commands_as_redis_writes_them() {
         assert_eq!(got.value.to_string(), expected.value.to_string(), "{number}");
     }
 }
+
+#[test]
+fn many_endless_scripts_on_one_io_thread_leave_it_to_the_others() {
+    for _ in 0..5 {
+        let server = Server::moonshard(16, &["--io-threads", "1"]);
+        let mut busy: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+        for (number, client) in busy.iter_mut().enumerate() {
+            client.send(&["EVAL", "while true do end", "1", &format!("key:{number}")]).unwrap();
+        }
+        // Each hand-over of the thread's connections may meet the next.
+        for _ in 0..50 {
+            let mut newcomer = server.connect();
+            assert_eq!(newcomer.command(&["PING"]).unwrap().raw, b"+PONG\r\n");
+        }
+    }
+}
