@@ -488,3 +488,30 @@ fn many_endless_scripts_on_one_io_thread_leave_it_to_the_others() {
         }
     }
 }
+
+#[test]
+fn a_command_over_several_shards_waits_for_a_slow_one_without_holding_the_others() {
+    let server = Server::moonshard(16, &["--io-threads", "1"]);
+    let (mut busy, mut waiting, mut others) = (server.connect(), server.connect(), server.connect());
+    // Slots 12182, 5061 and 8697: shards 6, 5 and 9 of 16.
+    busy.send(&["EVAL", "while true do end", "1", "foo"]).unwrap();
+    waiting.send(&["MSET", "bar", "1", "foo", "1", "baz1", "1"]).unwrap();
+    // However often they are asked for, the shards that the waiting command wants as well are free.
+    for n in 1..=200 {
+        assert_eq!(others.command(&["INCR", "bar"]).unwrap().raw, format!(":{n}\r\n").as_bytes());
+    }
+    loop {
+        // NOTBUSY until the script is old enough to be noticed.
+        let reply = others.command(&["SCRIPT", "KILL"]).unwrap().raw;
+        if reply == b"+OK\r\n" {
+            break;
+        }
+        assert!(reply.starts_with(b"-NOTBUSY"), "{reply:?}");
+    }
+    assert!(busy.read().unwrap().raw.starts_with(b"-ERR Script killed by user"));
+    assert_eq!(waiting.read().unwrap().raw, b"+OK\r\n");
+    assert_eq!(
+        others.command(&["MGET", "bar", "foo", "baz1"]).unwrap().raw,
+        b"*3\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
+    );
+}

@@ -29,8 +29,8 @@
 //!
 //! Whoever holds one lock and wants another takes them **in ascending order of their index**, and never waits for a
 //! lock whose index is lower than that of one it holds. Then, among all waiting tasks, the one that waits for the
-//! highest index waits for a holder that itself waits for nothing, so no circle of waiting can close. [`LockSet`]
-//! keeps the rule. A task that holds a guard never takes another one but through the same set.
+//! highest index waits for a holder that itself waits for nothing, so no circle of waiting can close. [`lock_all`] keeps
+//! the rule, and as a rule waits with nothing in hand. A task that holds a guard takes no other.
 //!
 //! # Panics in a holder
 //!
@@ -46,4 +46,4 @@ mod sync;
 pub use acquire::Acquire;
 pub use lock::{Guard, Released, ShardLock};
 pub use queue::{Busy, Patience};
-pub use set::{AcquireSet, LockSet};
+pub use set::{Guards, lock_all, try_lock_all};

@@ -20,6 +20,8 @@ mod plain {
     /// Looks at the lock word this often before it queues. One `pause` takes 10 to 45 ns on current x86, so this is
     /// one to three microseconds: about what a batch of short commands holds a shard for.
     pub(crate) const SPINS: u32 = 64;
+    /// Tries to take several locks at once before they are waited for one by one.
+    pub(crate) const ATTEMPTS: u32 = 16;
 
     pub(crate) fn spin() {
         std::hint::spin_loop();
@@ -93,6 +95,8 @@ mod under_loom {
 
     /// A model gains nothing from spinning but interleavings.
     pub(crate) const SPINS: u32 = 1;
+    /// So that both ways are walked.
+    pub(crate) const ATTEMPTS: u32 = 1;
 
     pub(crate) fn spin() {
         loom::thread::yield_now();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use moonshard_lock::{Acquire, AcquireSet, Busy, Guard, LockSet, Patience, Released, ShardLock};
+use moonshard_lock::{Acquire, Busy, Guard, Patience, Released, ShardLock, lock_all, try_lock_all};
 
 /// Counts how often a waiter is woken.
 #[derive(Default)]
@@ -39,8 +39,6 @@ fn guards_and_futures_move_between_threads() {
     send::<ShardLock<Value>>();
     sync::<ShardLock<Value>>();
     send::<Acquire<'_, Value>>();
-    send::<LockSet<'_, Value>>();
-    send::<AcquireSet<'_, '_, Value, ShardLock<Value>, std::ops::Range<usize>>>();
     sync::<Guard<'_, u8>>();
 }
 
@@ -186,62 +184,54 @@ fn a_panic_in_a_holder_unlocks() {
 }
 
 #[test]
-fn a_set_holds_what_it_names_and_keeps_its_memory() {
+fn several_locks_are_held_together() {
     let locks: Vec<_> = (0..4).map(ShardLock::new).collect();
     let wakes = Arc::new(Wakes::default());
-    let mut set = LockSet::new();
-    assert!(matches!(
-        poll(&mut set.acquire(&locks, [0, 2, 2, 3], Patience::Refusable), &wakes),
-        Poll::Ready(Ok(()))
-    ));
+    let mut all = Box::pin(lock_all(&locks, &[0, 2, 3]));
+    let Poll::Ready(Ok(mut guards)) = poll(&mut all, &wakes) else { panic!("they are free") };
     assert_eq!(
-        set.held().iter().map(|(index, value)| (*index, **value)).collect::<Vec<_>>(),
+        guards.iter().map(|(index, value)| (*index, **value)).collect::<Vec<_>>(),
         [(0, 0), (2, 2), (3, 3)]
     );
-    assert_eq!((set.get(1), set.get(2)), (None, Some(&2)));
-    *set.get_mut(3).unwrap() = 30;
+    *guards[2].1 = 30;
     assert!(locks[1].try_lock().is_some() && locks[3].try_lock().is_none());
-    assert!(set.try_acquire(&locks, 1..=1), "a set that is filled again gives up what it held");
+    assert_eq!(try_lock_all(&locks, &[1, 2]).err(), Some(2));
+    assert!(!locks[1].is_locked());
+    drop(guards);
     assert!(locks[3].try_lock().is_some_and(|value| *value == 30));
-    assert_eq!(set.len(), 1);
-    set.release();
-    assert!(set.is_empty() && locks.iter().all(|lock| !lock.is_locked()));
+    assert!(locks.iter().all(|lock| !lock.is_locked()));
 }
 
 #[test]
-fn a_set_waits_for_the_held_one_and_gives_all_back_when_refused_or_dropped() {
+fn whoever_waits_for_one_of_several_locks_holds_none() {
     let locks: Vec<_> = (0..3).map(ShardLock::new).collect();
     let wakes = Arc::new(Wakes::default());
     let held = locks[1].try_lock().unwrap();
-    let mut set = LockSet::new();
-    assert!(!set.try_acquire(&locks, 0..3) && set.is_empty());
 
-    let mut dropped = set.acquire(&locks, 0..3, Patience::Refusable);
+    let mut dropped = Box::pin(lock_all(&locks, &[0, 1, 2]));
     assert!(poll(&mut dropped, &wakes).is_pending());
-    assert!(locks[0].is_locked() && !locks[2].is_locked());
+    assert!(!locks[0].is_locked() && !locks[2].is_locked());
     drop(dropped);
-    assert!(set.is_empty() && !locks[0].is_locked() && locks[1].waiting() == 0);
+    assert!(locks[1].waiting() == 0);
 
-    let mut refused = set.acquire(&locks, 0..3, Patience::Refusable);
+    let mut refused = Box::pin(lock_all(&locks, &[0, 1, 2]));
     assert!(poll(&mut refused, &wakes).is_pending());
     locks[1].refuse_waiters(true);
     assert!(matches!(poll(&mut refused, &wakes), Poll::Ready(Err(Busy))));
-    drop(refused);
-    assert!(set.is_empty() && !locks[0].is_locked());
+    assert!(!locks[0].is_locked());
+    locks[1].refuse_waiters(false);
 
-    let mut patient = set.acquire(&locks, 0..3, Patience::Patient);
-    assert!(poll(&mut patient, &wakes).is_pending());
+    let mut served = Box::pin(lock_all(&locks, &[0, 1, 2]));
+    assert!(poll(&mut served, &wakes).is_pending());
     drop(held);
-    assert!(matches!(poll(&mut patient, &wakes), Poll::Ready(Ok(()))));
-    drop(patient);
-    assert_eq!(set.len(), 3);
+    assert!(matches!(poll(&mut served, &wakes), Poll::Ready(Ok(guards)) if guards.len() == 3));
 }
 
 #[test]
 #[should_panic(expected = "ascending order")]
-fn a_set_refuses_to_go_down() {
+fn several_locks_are_not_taken_downwards() {
     let locks: Vec<_> = (0..2).map(ShardLock::new).collect();
-    let _ = LockSet::new().try_acquire(&locks, [1, 0]);
+    let _ = try_lock_all(&locks, &[1, 0]);
 }
 
 /// A small generator of random numbers (xorshift), so that a run can be repeated from its seed.
@@ -264,10 +254,10 @@ async fn stress_task(locks: Arc<Vec<ShardLock<u64>>>, seed: u64, rounds: u64) ->
         let at = random.below(locks.len() as u64) as usize;
         match random.below(8) {
             0 => {
-                let mut set = LockSet::new();
-                if set.acquire(&locks[..], at..locks.len(), Patience::Refusable).await.is_ok() {
+                let indices: Vec<usize> = (at..locks.len()).collect();
+                if let Ok(mut guards) = lock_all(&locks[..], &indices).await {
                     tokio::task::yield_now().await;
-                    for (_, value) in set.held_mut() {
+                    for (_, value) in &mut guards {
                         **value += 1;
                         added += 1;
                     }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
-use moonshard_lock::{Busy, Guard, LockSet, Patience, Released, ShardLock};
+use moonshard_lock::{Busy, Guard, Patience, Released, ShardLock, lock_all};
 
 fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -245,9 +245,7 @@ fn a_refused_waiter_may_leave_at_any_time() {
 }
 
 fn add_to_all(locks: &[ShardLock<u32>], indices: &[usize]) -> Result<(), Busy> {
-    let mut set = LockSet::new();
-    block_on(set.acquire(locks, indices.iter().copied(), Patience::Refusable))?;
-    for (_, value) in set.held_mut() {
+    for (_, value) in &mut block_on(lock_all(locks, indices))? {
         **value += 1;
     }
     Ok(())
@@ -285,8 +283,7 @@ fn a_set_that_is_refused_or_dropped_holds_nothing() {
         let dropped = {
             let locks = locks.clone();
             thread::spawn(move || {
-                let mut set = LockSet::new();
-                let _ = poll_once(&mut set.acquire(&*locks, 0..2, Patience::Refusable));
+                let _ = poll_once(&mut Box::pin(lock_all(&*locks, &[0, 1])));
             })
         };
         locks[1].refuse_waiters(true);

@@ -4,10 +4,10 @@ use super::Call;
 use crate::clients::flag;
 use crate::cluster::{Cluster, EpochIsSet, Node, NodeId, Topology};
 use crate::config::EndpointType;
-use crate::shards::lock_all;
 use moonshard_engine::Error;
 use moonshard_engine::command::ClusterCommand;
 use moonshard_engine::slot::{SLOTS, shard_of_slot, slot};
+use moonshard_lock::lock_all;
 use moonshard_protocol::Reply;
 use moonshard_store::number::parse_i64;
 

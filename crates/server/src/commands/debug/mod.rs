@@ -5,11 +5,12 @@ mod protocol;
 
 use super::Call;
 use crate::config::AllowedFor;
-use crate::shards::{ShardGuards, lock_all};
+use crate::shards::ShardGuards;
 use moonshard_engine::command::Flags;
 use moonshard_engine::effects::EventClass;
 use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
 use moonshard_engine::{Error, Rng, glob};
+use moonshard_lock::lock_all;
 use moonshard_store::{Collection, Entry, ValueRef};
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
