@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use moonshard_lock::{Acquire, Busy, Guard, Patience, Released, ShardLock, lock_all, try_lock_all};
+use moonshard_lock::{Acquire, Busy, Guard, Released, ShardLock, lock_all, try_lock_all};
 
 /// Counts how often a waiter is woken.
 #[derive(Default)]
