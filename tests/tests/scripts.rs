@@ -495,6 +495,12 @@ fn a_command_over_several_shards_waits_for_a_slow_one_without_holding_the_others
     let (mut busy, mut waiting, mut others) = (server.connect(), server.connect(), server.connect());
     // Slots 12182, 5061 and 8697: shards 6, 5 and 9 of 16.
     busy.send(&["EVAL", "while true do end", "1", "foo"]).unwrap();
+    loop {
+        let info = others.command(&["INFO", "shards"]).unwrap().raw;
+        if String::from_utf8_lossy(&info).contains("script=running") {
+            break;
+        }
+    }
     waiting.send(&["MSET", "bar", "1", "foo", "1", "baz1", "1"]).unwrap();
     // However often they are asked for, the shards that the waiting command wants as well are free.
     for n in 1..=200 {
