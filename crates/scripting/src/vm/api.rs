@@ -48,6 +48,7 @@ const CONSTANTS: &[(&CStr, f64)] = &[
 
 const NATIVES: Functions = &[
     (c"assert_message", assert_message),
+    (c"number_text", number_text),
     (c"check_stack", check_stack),
     (c"error_handler", errors::handler),
     (c"gc_touched", gc_touched),
@@ -433,6 +434,19 @@ unsafe extern "C-unwind" fn assert_message(state: *mut lua_State) -> c_int {
     // SAFETY: a C function; nothing has a destructor.
     unsafe { ffi::luaL_checklstring(state, 2, std::ptr::null_mut()) };
     0
+}
+
+/// A number as C prints it. LuaJIT's own printing is off by one in the last digit of some very small and large ones.
+unsafe extern "C-unwind" fn number_text(state: *mut lua_State) -> c_int {
+    let mut text = [0_u8; 32];
+    // SAFETY: a C function; nothing has a destructor. The text has its size, and the format takes a double.
+    unsafe {
+        let number = ffi::luaL_checknumber(state, 1);
+        let len = libc::snprintf(text.as_mut_ptr().cast(), text.len(), c"%.14g".as_ptr(), number);
+        let len = usize::try_from(len).unwrap_or(0).min(text.len() - 1);
+        ffi::lua_pushlstring_(state, text.as_ptr().cast(), len);
+    }
+    1
 }
 
 /// Raises when calls from C to Lua and back have taken much of the thread's stack.

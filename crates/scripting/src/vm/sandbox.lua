@@ -11,7 +11,7 @@ local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcal
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
 local raw_gsub, raw_resume, raw_tostring, raw_wrap =
   string.gsub, coroutine.resume, tostring, coroutine.wrap
-local check_stack = native.check_stack
+local check_stack, number_text = native.check_stack, native.number_text
 local select, type = select, type
 local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
 
@@ -122,6 +122,11 @@ end
 function env.tostring(...)
   local kind = type((...))
   if kind == 'table' then check_stack() end
+  if kind == 'number' then
+    local number = ...
+    -- LuaJIT prints whole numbers of few digits right, and fast.
+    if number % 1 ~= 0 or number >= 1e15 or number <= -1e15 then return number_text(number) end
+  end
   -- C prints a null pointer so.
   if kind == 'userdata' and (...) == libraries.cjson.null then return 'userdata: (nil)' end
   return raw_tostring(...)
