@@ -93,11 +93,6 @@ impl Effects {
         }
     }
 
-    /// Whether the running command has said how to make its changes again.
-    pub const fn has_replays(&self) -> bool {
-        !self.replays.is_empty()
-    }
-
     /// Takes the events noted so far.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
