@@ -3,9 +3,9 @@
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{CommandTable, Entry};
 use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
-use moonshard_engine::{Args, Caller, Ctx, EvictionPolicy, Rng, ScriptRunner, Settings};
+use moonshard_engine::{Args, Caller, Ctx, Rng, ScriptRunner, Settings};
 use moonshard_protocol::{Encoding, Reply};
-use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+use moonshard_store::Seed;
 
 /// The moment at which everything happens: Unix time in milliseconds.
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -35,7 +35,7 @@ impl Engine {
         let mut engine = Self {
             shard: Shard::new(0, 1, 16, seed, false),
             seed,
-            settings: settings(seed),
+            settings: Settings::new(seed),
             rng: Rng::new(RANDOM_SEED),
             reply: Reply::new(Encoding::Resp2),
         };
@@ -86,24 +86,5 @@ pub fn command(request: &[&[u8]]) -> &'static Entry {
     match CommandTable::get().resolve(Args::new(request)) {
         Ok(entry) => entry,
         Err(error) => panic!("{error:?}"),
-    }
-}
-
-fn settings(seed: Seed) -> Settings {
-    Settings {
-        seed,
-        databases: 16,
-        bulk_len_max: 512 << 20,
-        hash: HashLimits::DEFAULT,
-        list: ListLimits::default(),
-        set: SetLimits::DEFAULT,
-        sorted_set: SortedSetLimits::default(),
-        eviction: EvictionPolicy::NoEviction,
-        eviction_samples: 5,
-        lfu_log_factor: 10,
-        lfu_decay_minutes: 1,
-        lazy_free: false,
-        lazy_eviction: false,
-        cluster: false,
     }
 }

@@ -61,3 +61,25 @@ pub struct Settings {
     /// Whether this node is part of a cluster: one slot a command, one database.
     pub cluster: bool,
 }
+
+impl Settings {
+    /// What Redis 7.0 starts with, for tables hashed with `seed`.
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            databases: 16,
+            bulk_len_max: 512 << 20,
+            hash: HashLimits::DEFAULT,
+            list: ListLimits::default(),
+            set: SetLimits::DEFAULT,
+            sorted_set: SortedSetLimits::default(),
+            eviction: EvictionPolicy::NoEviction,
+            eviction_samples: 5,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+            lazy_free: false,
+            lazy_eviction: false,
+            cluster: false,
+        }
+    }
+}

@@ -4,9 +4,9 @@ use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
 use crate::effects::{Event, Listening, Replay};
 use crate::keyspace::{Keyspace, Shard, Shards};
-use crate::{Args, Caller, Ctx, EvictionPolicy, Rng, Settings};
+use crate::{Args, Caller, Ctx, Rng, Settings};
 use moonshard_protocol::{Encoding, Reply};
-use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+use moonshard_store::Seed;
 
 /// All shards of an engine, and the moment at which commands run.
 pub struct Engine {
@@ -26,22 +26,7 @@ impl Engine {
             now_ms: 1_700_000_000_000,
             db: 0,
             encoding: Encoding::Resp2,
-            settings: Settings {
-                seed,
-                databases: 16,
-                bulk_len_max: 512 << 20,
-                hash: HashLimits::DEFAULT,
-                list: ListLimits::default(),
-                set: SetLimits::DEFAULT,
-                sorted_set: SortedSetLimits::default(),
-                eviction: EvictionPolicy::NoEviction,
-                eviction_samples: 5,
-                lfu_log_factor: 10,
-                lfu_decay_minutes: 1,
-                lazy_free: false,
-                lazy_eviction: false,
-                cluster: false,
-            },
+            settings: Settings::new(seed),
             rng: Rng::new(3),
         }
     }

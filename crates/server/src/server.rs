@@ -90,7 +90,6 @@ pub fn unix_micros() -> u64 {
 pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Settings {
     use crate::config::MaxmemoryPolicy as Policy;
     moonshard_engine::Settings {
-        seed,
         databases: settings.databases as usize,
         bulk_len_max: settings.proto_max_bulk_len,
         hash: moonshard_store::HashLimits {
@@ -122,6 +121,7 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
         lazy_free: settings.lazyfree_lazy_server_del,
         lazy_eviction: settings.lazyfree_lazy_eviction,
         cluster: settings.cluster_enabled,
+        ..moonshard_engine::Settings::new(seed)
     }
 }
 

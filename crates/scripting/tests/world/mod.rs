@@ -5,10 +5,10 @@
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::CommandTable;
 use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
-use moonshard_engine::{Args, Caller, Ctx, EvictionPolicy, Rng, Settings};
+use moonshard_engine::{Args, Caller, Ctx, Rng, Settings};
 use moonshard_protocol::{Encoding, Reply};
 use moonshard_scripting::{Control, Registry, ScriptSettings, Vm, VmHost, Watchdog};
-use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+use moonshard_store::Seed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,22 +36,7 @@ impl World {
     /// A world whose scripts may be compiled to machine code, or not.
     pub fn new(jit: bool) -> Self {
         let seed = Seed::new(1, 2);
-        let engine = Settings {
-            seed,
-            databases: 16,
-            bulk_len_max: 512 << 20,
-            hash: HashLimits::default(),
-            list: ListLimits::default(),
-            set: SetLimits::default(),
-            sorted_set: SortedSetLimits::default(),
-            eviction: EvictionPolicy::NoEviction,
-            eviction_samples: 5,
-            lfu_log_factor: 10,
-            lfu_decay_minutes: 1,
-            lazy_free: false,
-            lazy_eviction: false,
-            cluster: false,
-        };
+        let engine = Settings::new(seed);
         let registry = Arc::new(Registry::new());
         let control = Arc::new(Control::new());
         let settings = Arc::new(ScriptSettings::default());
