@@ -61,7 +61,8 @@ fn check_keys(allowed: &ScriptKeys, entry: &Entry, args: Args<'_>) -> Result<(),
     if *allowed == ScriptKeys::Any {
         return Ok(());
     }
-    if matches!(entry.command.meta.route, Route::All | Route::Cursor) {
+    let meta = &entry.command.meta;
+    if matches!(meta.route, Route::All | Route::Cursor) || (meta.widens)(args) {
         return Err(Error::fixed(
             "ERR Script attempted to run a command over all keys without the flag allow-undeclared-keys",
         ));

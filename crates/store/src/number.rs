@@ -4,7 +4,7 @@ mod big;
 mod float;
 mod long_double;
 
-pub use float::{parse_f64, parse_score_limit};
+pub use float::{parse_f64, parse_score_limit, parse_weight};
 pub use long_double::LongDouble;
 
 /// The longest text of an `i64`, in bytes: a sign and nineteen digits.

@@ -193,6 +193,8 @@ pub struct Meta {
     pub key_source: SpecSource,
     /// Which shards it runs on.
     pub route: Route,
+    /// Whether a call may touch keys that are not among its arguments, of any shard, so that it runs on all of them.
+    pub widens: fn(Args<'_>) -> bool,
     /// Its arguments, for COMMAND DOCS.
     pub args: &'static [Arg],
     /// Its group in the documentation.
@@ -228,6 +230,7 @@ impl Meta {
             keys: &[],
             key_source: SpecSource::Specs,
             route: Route::Keys,
+            widens: |_| false,
             args: &[],
             group: "",
             since: "",

@@ -271,6 +271,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 if self.engine.cluster && slots.windows(2).any(|pair| pair[0] != pair[1]) {
                     return Err(Error::CROSS_SLOT);
                 }
+                if (meta.widens)(args) {
+                    return Ok(Needs::Shards((0..count).collect()));
+                }
                 let mut shards: Vec<usize> =
                     slots.into_iter().map(|slot| shard_of_slot(slot, count)).collect();
                 shards.sort_unstable();

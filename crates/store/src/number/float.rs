@@ -27,6 +27,27 @@ pub fn parse_score_limit(text: &[u8]) -> Option<f64> {
     Some(strtod(&text[spaces..])?.value)
 }
 
+/// Reads what SORT compares by, with the indulgence of the C library: the text ends at the first NUL byte, spaces may
+/// precede the number, and nothing at all is zero. Refused are NaN, trailing bytes, and what a double cannot hold or
+/// holds with fewer digits.
+#[inline]
+pub fn parse_weight(text: &[u8]) -> Option<f64> {
+    match super::parse_i64(text) {
+        Some(value) => Some(value as f64),
+        None => parse_loose_weight(text),
+    }
+}
+
+fn parse_loose_weight(text: &[u8]) -> Option<f64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let spaces = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let Parsed { value, out_of_range } = strtod(&text[spaces..])?;
+    (!out_of_range && !value.is_subnormal()).then_some(value)
+}
+
 struct Parsed {
     value: f64,
     /// A number that is not infinite became so, or one that is not zero.
@@ -189,6 +210,28 @@ impl Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_are_read_as_loosely_as_the_c_library_does() {
+        for (text, weight) in [
+            ("", Some(0.0)),
+            ("\0x", Some(0.0)),
+            ("7", Some(7.0)),
+            (" \t7", Some(7.0)),
+            ("007\0junk", Some(7.0)),
+            ("0x10", Some(16.0)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            ("9223372036854775807", Some(9_223_372_036_854_775_807_f64)),
+            (" ", None),
+            ("7 ", None),
+            ("nan", None),
+            ("1e400", None),
+            ("1e-310", None),
+            ("a", None),
+        ] {
+            assert_eq!(parse_weight(text.as_bytes()), weight, "{text:?}");
+        }
+    }
 
     #[test]
     fn what_replies_print_reads_back() {

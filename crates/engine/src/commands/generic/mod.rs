@@ -13,6 +13,7 @@ mod persist;
 mod randomkey;
 mod rename;
 mod scan;
+mod sort;
 mod swapdb;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &rename::RENAME,
     &rename::RENAMENX,
     &scan::SCAN,
+    &sort::SORT,
+    &sort::SORT_RO,
     &swapdb::SWAPDB,
     &exists::TOUCH,
     &ttl::TTL,
