@@ -341,6 +341,21 @@ impl<C> Entry<C> {
         Some(buffer.len())
     }
 
+    /// The string's bytes to change in place, at least so many: zeros follow a shorter string. It is marked as edited.
+    /// `None` if the value is a collection. The caller has limited the length.
+    pub fn grown_mut(&mut self, len_min: usize) -> Option<&mut [u8]> {
+        let len = self.string()?.len();
+        let more = if len == 0 { 0 } else { len_min.saturating_sub(len) };
+        let buffer = self.raw_with_room(more)?;
+        if buffer.is_empty() {
+            // The system has zeroed pages, which a large bitmap takes up only where it is written.
+            *buffer = vec![0; len_min];
+        } else if buffer.len() < len_min {
+            buffer.resize(len_min, 0);
+        }
+        Some(buffer)
+    }
+
     /// Sets or removes the expiry, in milliseconds since the epoch.
     pub fn set_expiry(&mut self, expiry_ms: Option<u64>) {
         let old = self.shape();

@@ -1,5 +1,6 @@
 //! Data structures and encodings of the keyspace, with no protocol words in them.
 
+pub mod bitmap;
 pub mod number;
 
 mod entry;

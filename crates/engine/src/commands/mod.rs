@@ -16,6 +16,7 @@ mod prelude {
     pub(super) use crate::keyspace::Expiry;
 }
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod counted_keys;
@@ -36,6 +37,7 @@ use crate::command::Command;
 
 /// Every command of the server.
 pub(crate) const GROUPS: &[&[&Command]] = &[
+    bitmap::COMMANDS,
     cluster::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,

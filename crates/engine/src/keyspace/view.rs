@@ -303,23 +303,40 @@ impl<'a> Keyspace<'a> {
     /// # Errors
     /// [`Error::WRONG_TYPE`].
     pub fn create_as<C: Kind + 'static>(&mut self, key: &[u8]) -> Result<&mut C, Error> {
+        let (entry, _) = self.entry_or(key, || Entry::new_collection(key, C::empty(), None));
+        entry.collection_mut().and_then(C::of_mut).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// The string at `key`, for changing in place, made empty when there is none; and whether it was made.
+    ///
+    /// # Errors
+    /// [`Error::WRONG_TYPE`].
+    pub fn create_str(&mut self, key: &[u8]) -> Result<(&mut Entry, bool), Error> {
+        match self.entry_or(key, || Entry::new_string(key, b"", None)) {
+            (entry, _) if entry.string().is_none() => Err(Error::WRONG_TYPE),
+            found => Ok(found),
+        }
+    }
+
+    /// The entry of `key`, for writing, made when there is none; and whether it was made.
+    fn entry_or(&mut self, key: &[u8], make: impl FnOnce() -> Entry) -> (&mut Entry, bool) {
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
         let changes = shard.effects.changes;
         let Shard { databases, slot_counts, shards, .. } = shard;
-        let entry = match databases[db].table.find_or_reserve(hash, key) {
-            Slot::Occupied(entry) => entry,
+        let (entry, made) = match databases[db].table.find_or_reserve(hash, key) {
+            Slot::Occupied(entry) => (entry, false),
             Slot::Vacant(vacant) => {
-                let mut entry = Entry::new_collection(key, C::empty(), None);
+                let mut entry = make();
                 entry.set_access(clock.fresh());
                 count_in_slot(slot_counts, *shards, key, true);
-                vacant.insert(entry)
+                (vacant.insert(entry), true)
             }
         };
         if touch {
             touch_entry(entry, clock, changes);
         }
-        entry.collection_mut().and_then(C::of_mut).ok_or(Error::WRONG_TYPE)
+        (entry, made)
     }
 
     /// Removes `key` if its collection is empty. Returns whether it did.

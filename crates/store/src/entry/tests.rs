@@ -311,3 +311,22 @@ fn text_that_is_set_apart_is_remembered_until_it_is_replaced() {
     assert!(!entry.is_apart());
     assert!(!Text::new_collection(b"key", 1, None).set_apart(b"x"));
 }
+
+#[test]
+fn a_string_grows_by_zeros_and_is_changed_in_place() {
+    type Text = Entry<u64>;
+    let mut entry = Text::new_string(b"key", b"", Some(7));
+    assert_eq!(entry.grown_mut(3).map(|bytes| bytes.to_vec()), Some(vec![0; 3]));
+    assert!(entry.is_raw());
+    entry.set_string(b"ab");
+    if let Some([_, _, .., last]) = entry.grown_mut(400) {
+        *last = b'c';
+    }
+    let mut expected = vec![0; 400];
+    expected[..2].copy_from_slice(b"ab");
+    expected[399] = b'c';
+    assert_eq!((entry.string(), entry.expiry_ms()), (Some(&*expected), Some(7)));
+    let before = entry.string().map(<[u8]>::as_ptr);
+    assert_eq!(entry.grown_mut(1).map(|bytes| bytes.as_ptr()), before);
+    assert!(Text::new_collection(b"key", 1, None).grown_mut(1).is_none());
+}
