@@ -1,6 +1,8 @@
 //! Strings.
 
 mod append;
+mod delex;
+mod digest;
 mod expiry_option;
 mod get;
 mod getdel;
@@ -13,11 +15,15 @@ mod lcs;
 mod len_limit;
 mod mget;
 mod mset;
+mod msetex;
 mod set;
 mod setex;
 mod setnx;
 mod setrange;
 mod strlen;
+#[cfg(test)]
+mod tests;
+mod value_condition;
 
 use crate::command::Command;
 
@@ -25,6 +31,9 @@ pub(super) const COMMANDS: &[&Command] = &[
     &append::APPEND,
     &incr::DECR,
     &incr::DECRBY,
+    &delex::DELEX,
+    &delex::DELIFEQ,
+    &digest::DIGEST,
     &get::GET,
     &getdel::GETDEL,
     &getex::GETEX,
@@ -36,6 +45,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &lcs::LCS,
     &mget::MGET,
     &mset::MSET,
+    &msetex::MSETEX,
     &mset::MSETNX,
     &setex::PSETEX,
     &set::SET,

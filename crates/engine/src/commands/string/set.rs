@@ -2,6 +2,7 @@
 
 use super::expiry_option::{ExpiryOption, ExpiryUnit};
 use super::get::reply_value;
+use super::value_condition::ValueCondition;
 use crate::command::{KeyError, KeySpan, SpecSource};
 use crate::commands::prelude::*;
 
@@ -17,9 +18,19 @@ pub(super) const SET: Command = Command {
         args: &[
             Arg::new("key", ArgKind::Key(0)),
             Arg::new("value", ArgKind::String),
-            Arg::new("condition", ArgKind::OneOf(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")]))
-                .optional()
-                .since("2.6.12"),
+            Arg::new(
+                "condition",
+                ArgKind::OneOf(&[
+                    Arg::word("nx", "NX"),
+                    Arg::word("xx", "XX"),
+                    Arg::new("ifeq-value", ArgKind::String).token("IFEQ").since("8.4.0"),
+                    Arg::new("ifne-value", ArgKind::String).token("IFNE").since("8.4.0"),
+                    Arg::new("ifdeq-digest", ArgKind::String).token("IFDEQ").since("8.4.0"),
+                    Arg::new("ifdne-digest", ArgKind::String).token("IFDNE").since("8.4.0"),
+                ]),
+            )
+            .optional()
+            .since("2.6.12"),
             Arg::word("get", "GET").optional().since("6.2.0"),
             Arg::new(
                 "expiration",
@@ -42,37 +53,46 @@ pub(super) const SET: Command = Command {
             ("6.0.0", "Added the `KEEPTTL` option."),
             ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+            ("8.4.0", "Added the `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` options."),
         ],
         ..Meta::new("set", Arity::AtLeast(3), Flags::WRITE.union(Flags::DENYOOM), Acl::STRING)
     },
 }
 .checked();
 
-/// With GET the old value is read; without, the key is overwritten.
+/// With GET or a condition on it the old value is read; without, the key is overwritten.
 fn keys(args: Args<'_>, visit: &mut dyn FnMut(KeySpan)) -> Result<(), KeyError> {
-    let with_get = (3..args.len()).any(|at| args.is(at, "GET"));
-    let flags = if with_get { KeyFlags::RW.union(KeyFlags::ACCESS) } else { KeyFlags::OW };
+    let reads = (3..args.len()).any(|at| args.is(at, "GET") || ValueCondition::of(args, at).is_some());
+    let flags = if reads { KeyFlags::RW.union(KeyFlags::ACCESS) } else { KeyFlags::OW };
     visit(KeySpan { index: 1, flags: flags.union(KeyFlags::UPDATE) });
     Ok(())
 }
 
 #[derive(Default)]
-struct Options {
+struct Options<'a> {
     if_absent: bool,
     if_present: bool,
+    if_value: Option<ValueCondition<'a>>,
     get: bool,
     keep_ttl: bool,
     expiry: Option<ExpiryOption>,
 }
 
-fn parse(args: Args<'_>) -> Result<Options, Error> {
+fn parse(args: Args<'_>) -> Result<Options<'_>, Error> {
     let mut options = Options::default();
     let mut at = 3;
     while at < args.len() {
-        if args.is(at, "NX") && !options.if_present {
+        if args.is(at, "NX") && !options.if_present && options.if_value.is_none() {
             options.if_absent = true;
-        } else if args.is(at, "XX") && !options.if_absent {
+        } else if args.is(at, "XX") && !options.if_absent && options.if_value.is_none() {
             options.if_present = true;
+        } else if let Some(condition) = ValueCondition::of(args, at)
+            && !options.if_absent
+            && !options.if_present
+            && options.if_value.is_none()
+        {
+            at += 1;
+            options.if_value = Some(condition);
         } else if args.is(at, "GET") {
             options.get = true;
         } else if args.is(at, "KEEPTTL") && options.expiry.is_none() {
@@ -92,6 +112,19 @@ fn parse(args: Args<'_>) -> Result<Options, Error> {
     Ok(options)
 }
 
+impl Options<'_> {
+    /// Whether the condition, if there is one, holds for what `key` holds now.
+    fn allow(&self, cx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
+        if let Some(condition) = self.if_value {
+            return match cx.keys.peek(key) {
+                Some(entry) => condition.holds(entry.string().ok_or(Error::WRONG_TYPE)?),
+                None => Ok(condition.holds_without_key()),
+            };
+        }
+        Ok(!(self.if_absent || self.if_present) || cx.keys.peek(key).is_some() != self.if_absent)
+    }
+}
+
 fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, value) = (args.raw(1), args.raw(2));
     // Plain SET is most of the traffic.
@@ -109,14 +142,11 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if options.get {
         reply_value(cx, key)?;
     }
-    if options.if_absent || options.if_present {
-        let there = cx.keys.peek(key).is_some();
-        if there == options.if_absent {
-            if !options.get {
-                cx.reply.null();
-            }
-            return DONE;
+    if !options.allow(cx, key)? {
+        if !options.get {
+            cx.reply.null();
         }
+        return DONE;
     }
     match at {
         Some(at) => store_expiring(cx, key, value, at),
