@@ -5,11 +5,20 @@ use moonshard_tests::resp::{Client, Value};
 use moonshard_tests::server::{Server, under_test_is_redis};
 
 /// What Redis 7.0 does not have: commands of later versions that clients look for.
-const NEWER: &[&str] =
-    &["client|no-touch", "client|setinfo", "cluster|myshardid", "delex", "delifeq", "digest", "msetex"];
+const NEWER: &[&str] = &[
+    "client|no-touch",
+    "client|setinfo",
+    "cluster|myshardid",
+    "delex",
+    "delifeq",
+    "digest",
+    "increx",
+    "msetex",
+    "waitaof",
+];
 
 /// Commands to which later versions added options, which their descriptions show.
-const EXTENDED: &[&str] = &["set"];
+const EXTENDED: &[&str] = &["set", "zrank", "zrevrank"];
 
 fn text(value: &Value) -> String {
     String::from_utf8_lossy(value.bytes().unwrap_or_default()).into_owned()

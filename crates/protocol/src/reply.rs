@@ -423,6 +423,23 @@ impl Reply {
         }
     }
 
+    /// A floating point number of more digits than an `f64` has, as its decimal text. RESP2 shows a bulk string.
+    pub fn decimal(&mut self, text: &[u8]) {
+        match self.encoding {
+            Encoding::Resp2 | Encoding::Tape2 => self.bulk(text),
+            Encoding::Resp3 => {
+                self.out.push(b',');
+                self.out.extend_from_slice(text);
+                self.out.extend_from_slice(b"\r\n");
+            }
+            Encoding::Tape3 => {
+                let value = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                self.double(value.unwrap_or(f64::NAN));
+            }
+            Encoding::Off => {}
+        }
+    }
+
     /// A boolean. RESP2 shows 1 or 0.
     pub fn bool(&mut self, value: bool) {
         match self.encoding {

@@ -130,6 +130,7 @@ pub enum ServerCommand {
     SlowlogLen,
     SlowlogReset,
     Wait,
+    WaitAof,
 }
 
 /// CLUSTER's subcommands that ask the server.

@@ -134,6 +134,7 @@ impl Call<'_> {
             ServerCommand::SlowlogLen => self.slowlog_len(),
             ServerCommand::SlowlogReset => self.slowlog_reset(),
             ServerCommand::Wait => self.wait().await,
+            ServerCommand::WaitAof => self.wait_aof().await,
             ServerCommand::Acl => Err(self.unsupported()),
         }
     }

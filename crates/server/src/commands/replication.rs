@@ -25,8 +25,38 @@ impl Call<'_> {
     /// Waits for replicas, of which there is none, until the time is over.
     pub(super) async fn wait(&mut self) -> Result<(), Error> {
         let replicas = self.args.int(1)?;
-        let millis = self.args.int_or(2, Error::TIMEOUT_NOT_INTEGER)?;
-        let Ok(millis) = u64::try_from(millis) else { return Err(Error::TIMEOUT_NEGATIVE) };
+        self.wait_for_replicas(replicas, 2).await?;
+        self.reply.int(0);
+        Ok(())
+    }
+
+    /// Waits for what is never there, a file of its own and those of replicas, until the time is over.
+    pub(super) async fn wait_aof(&mut self) -> Result<(), Error> {
+        let out_of_range = Error::fixed("ERR value is out of range, value must between 0 and 1");
+        let local = self.args.int_in(1, 0, 1, out_of_range)?;
+        let replicas = self.args.count(2)?;
+        if local > 0 {
+            self.wait_time(3)?;
+            return Err(Error::fixed(
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            ));
+        }
+        self.wait_for_replicas(i64::try_from(replicas).unwrap_or(i64::MAX), 3).await?;
+        self.reply.array(2);
+        self.reply.int(0);
+        self.reply.int(0);
+        Ok(())
+    }
+
+    /// The time in the argument at `index`, in milliseconds; 0 is without end.
+    fn wait_time(&self, index: usize) -> Result<u64, Error> {
+        let millis = self.args.int_or(index, Error::TIMEOUT_NOT_INTEGER)?;
+        u64::try_from(millis).map_err(|_| Error::TIMEOUT_NEGATIVE)
+    }
+
+    /// Waits for so many replicas for the time in the argument at `timeout`.
+    async fn wait_for_replicas(&self, replicas: i64, timeout: usize) -> Result<(), Error> {
+        let millis = self.wait_time(timeout)?;
         if replicas > 0 {
             // A time that is beyond what the clock can tell is none.
             let end =
@@ -40,7 +70,6 @@ impl Call<'_> {
                 return Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
             }
         }
-        self.reply.int(0);
         Ok(())
     }
 }

@@ -33,6 +33,9 @@ impl LongDouble {
     /// Zero.
     pub const ZERO: Self = Self::finite(false, 0, 0);
 
+    /// The largest number that is not infinite.
+    pub const MAX: Self = Self::finite(false, u64::MAX, 16320);
+
     const fn finite(negative: bool, mantissa: u64, exponent: i64) -> Self {
         Self { negative, class: Class::Finite { mantissa, exponent } }
     }
@@ -56,6 +59,16 @@ impl LongDouble {
     /// Whether this is neither infinite nor NaN.
     pub fn is_finite(self) -> bool {
         matches!(self.class, Class::Finite { .. })
+    }
+
+    /// How it compares with zero; NaN is taken for zero.
+    pub fn sign(self) -> std::cmp::Ordering {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        match self.class {
+            Class::Finite { mantissa: 0, .. } | Class::NotANumber => Equal,
+            _ if self.negative => Less,
+            _ => Greater,
+        }
     }
 
     /// The number nearest to a positive `mantissa * 2^exponent`; `None` out of range.
@@ -122,6 +135,14 @@ fn split(mantissa: u64, shift: u64) -> (u128, u128) {
 impl From<i64> for LongDouble {
     fn from(value: i64) -> Self {
         Self::finite(value < 0, value.unsigned_abs(), 0)
+    }
+}
+
+impl std::ops::Neg for LongDouble {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self { negative: !self.negative, ..self }
     }
 }
 

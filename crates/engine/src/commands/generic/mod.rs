@@ -55,4 +55,5 @@ pub(super) const COMMANDS: &[&Command] = &[
     &type_of::TYPE,
     &del::UNLINK,
     &wait::WAIT,
+    &wait::WAITAOF,
 ];

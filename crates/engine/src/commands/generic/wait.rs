@@ -1,4 +1,4 @@
-//! WAIT.
+//! WAIT and WAITAOF.
 
 use crate::commands::prelude::*;
 
@@ -11,6 +11,25 @@ pub(super) const WAIT: Command = Command {
         complexity: "O(1)",
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         ..Meta::new("wait", Arity::Exact(3), Flags::NOSCRIPT, Acl::CONNECTION)
+    },
+}
+.checked();
+
+pub(super) const WAITAOF: Command = Command {
+    handler: Handler::Server(ServerCommand::WaitAof),
+    meta: Meta {
+        args: &[
+            Arg::new("numlocal", ArgKind::Int),
+            Arg::new("numreplicas", ArgKind::Int),
+            Arg::new("timeout", ArgKind::Int),
+        ],
+        group: "generic",
+        since: "7.2.0",
+        summary: "Blocks until all of the preceding write commands sent by the connection are written to the \
+                  append-only file of the master and/or replicas.",
+        complexity: "O(1)",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..Meta::new("waitaof", Arity::Exact(4), Flags::NOSCRIPT, Acl::CONNECTION)
     },
 }
 .checked();

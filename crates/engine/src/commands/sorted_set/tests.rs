@@ -137,3 +137,16 @@ fn a_stored_result_is_small_when_it_fits() {
     let entry = engine.shards[0].databases[0].table.iter().find(|entry| entry.key() == b"d");
     assert_eq!(entry.and_then(|entry| entry.collection()).map(|c| c.encoding_name()), Some("listpack"));
 }
+
+#[test]
+fn a_rank_comes_with_its_score_when_asked_for() {
+    let mut engine = Engine::new(1);
+    run(&mut engine, "ZADD z 1.5 a 2 b");
+    assert_eq!(run(&mut engine, "ZRANK z a withscore"), "*2\r\n:0\r\n$3\r\n1.5\r\n");
+    assert_eq!(run(&mut engine, "ZREVRANK z a WITHSCORE"), "*2\r\n:1\r\n$3\r\n1.5\r\n");
+    assert_eq!(run(&mut engine, "ZRANK z c WITHSCORE"), "*-1\r\n");
+    assert_eq!(run(&mut engine, "ZRANK absent c WITHSCORE"), "*-1\r\n");
+    engine.encoding = moonshard_protocol::Encoding::Resp3;
+    assert_eq!(run(&mut engine, "ZRANK z a WITHSCORE"), "*2\r\n:0\r\n,1.5\r\n");
+    assert_eq!(run(&mut engine, "ZRANK z c WITHSCORE"), "_\r\n");
+}

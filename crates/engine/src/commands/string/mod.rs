@@ -11,6 +11,7 @@ mod getrange;
 mod getset;
 mod incr;
 mod incrbyfloat;
+mod increx;
 mod lcs;
 mod len_limit;
 mod mget;
@@ -42,6 +43,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::INCRBYFLOAT,
+    &increx::INCREX,
     &lcs::LCS,
     &mget::MGET,
     &mset::MSET,

@@ -130,3 +130,86 @@ fn several_keys_are_set_with_one_expiry() {
         ],
     );
 }
+
+#[test]
+fn increments_within_bounds() {
+    let mut engine = Engine::new(1);
+    check(
+        &mut engine,
+        &[
+            ("INCREX k", "*2 :1 :1"),
+            ("INCREX k BYINT -11", "*2 :-10 :-11"),
+            ("INCREX k BYINT 5 UBOUND -7", "*2 :-10 :0"),
+            ("INCREX k BYINT 5 UBOUND -7 SATURATE", "*2 :-7 :3"),
+            ("INCREX k LBOUND 0 BYINT -5 SATURATE", "*2 :0 :7"),
+            ("INCREX absent BYINT 5 LBOUND 10", "*2 :0 :0"),
+            ("EXISTS absent", ":0"),
+            ("SET k 9223372036854775800", "+OK"),
+            ("INCREX k BYINT 9223372036854775800", "*2 :9223372036854775800 :0"),
+            (
+                "INCREX k BYINT 1 SATURATE UBOUND -9223372036854775808",
+                "-ERR applied increment would overflow",
+            ),
+            ("INCREX k BYINT 9223372036854775800 SATURATE", "*2 :9223372036854775807 :7"),
+            ("SET k 1.5", "+OK"),
+            ("INCREX k", "-ERR value is not an integer or out of range"),
+            ("INCREX k BYFLOAT 0.25", "*2 $4 1.75 $4 0.25"),
+            ("INCREX k BYFLOAT 100 UBOUND 42.5", "*2 $4 1.75 $1 0"),
+            ("INCREX k BYFLOAT 100 UBOUND 42.5 SATURATE", "*2 $4 42.5 $5 40.75"),
+            ("INCREX k BYFLOAT -100 LBOUND -5.5 SATURATE", "*2 $4 -5.5 $3 -48"),
+            ("INCREX k BYFLOAT -inf", "-ERR BYFLOAT increment cannot be Infinity"),
+            ("SET k inf", "+OK"),
+            ("INCREX k BYFLOAT 1", "-ERR value cannot be Infinity"),
+            ("INCREX k BYINT abc", "-ERR Increment is not an integer or out of range"),
+            ("INCREX k BYFLOAT abc", "-ERR Increment is not a valid float"),
+            ("INCREX k LBOUND 1.5", "-ERR LBOUND is not an integer or out of range"),
+            ("INCREX k BYFLOAT 1 UBOUND x", "-ERR UBOUND is not a valid float"),
+            ("INCREX k LBOUND 10 UBOUND 5", "-ERR LBOUND can't be greater than UBOUND"),
+            ("INCREX k BYFLOAT 1 LBOUND 1.5 UBOUND 1.25", "-ERR LBOUND can't be greater than UBOUND"),
+            ("INCREX k EX 0", "-ERR invalid expire time in 'increx' command"),
+            ("INCREX k ENX", "-ERR ENX flag requires an expiration"),
+            ("LPUSH list a", ":1"),
+            ("INCREX list", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ],
+    );
+    for words in [
+        "FOO",
+        "BYINT",
+        "BYINT 1 BYFLOAT 1.5",
+        "BYINT 1 BYINT 1",
+        "LBOUND 0 LBOUND 1",
+        "SATURATE SATURATE",
+        "PERSIST PERSIST",
+        "EX 1 PX 1",
+        "EX 1 EX 1",
+        "EX 1 PERSIST",
+        "PERSIST EX 1",
+        "PERSIST ENX",
+        "ENX PERSIST",
+        "ENX ENX EX 1",
+    ] {
+        check(&mut engine, &[(&format!("INCREX k {words}"), "-ERR syntax error")]);
+    }
+    engine.encoding = moonshard_protocol::Encoding::Resp3;
+    check(&mut engine, &[("INCREX f BYFLOAT 0.1", "*2 ,0.1 ,0.1")]);
+}
+
+#[test]
+fn increments_move_the_expiry_as_they_are_told() {
+    let mut engine = Engine::listening(1);
+    for (line, told, replayed) in [
+        ("INCREX k BYINT 7", "incrby k", "SET k 7 KEEPTTL"),
+        ("INCREX k EX 100 ENX", "incrby k, expire k", "SET k 8 PXAT 1700000100000"),
+        ("INCREX k EX 10 ENX", "incrby k", "SET k 9 KEEPTTL"),
+        ("INCREX k BYINT 10 UBOUND 9 EX 10", "", ""),
+        ("INCREX k BYFLOAT 0.5", "incrbyfloat k", "SET k 9.5 KEEPTTL"),
+        ("INCREX k BYFLOAT 0.5 PERSIST", "incrbyfloat k, persist k", "SET k 10"),
+        ("INCREX k PERSIST", "incrby k", "SET k 11 KEEPTTL"),
+        ("INCREX k EXAT 1", "del k", "DEL k"),
+        ("INCREX absent EXAT 1", "", ""),
+    ] {
+        engine.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!((engine.told().as_str(), engine.replayed().as_str()), (told, replayed), "{line}");
+    }
+    assert!(engine.shards[0].is_empty());
+}
