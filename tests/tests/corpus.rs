@@ -42,6 +42,7 @@ corpus_files!(
     script_libraries,
     protocol,
     bits,
+    hyperloglog,
     sort,
     transactions,
     pubsub,

@@ -7,7 +7,8 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// Classes of keyspace events, as `notify-keyspace-events` tells them apart.
+    /// Classes of keyspace events, as `notify-keyspace-events` tells them apart. A change of no class is none of
+    /// theirs, and all others that listen hear it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct EventClass: u16 {
         /// Commands that are about no type: DEL, EXPIRE, RENAME.

@@ -46,6 +46,8 @@ pub struct Settings {
     pub set: SetLimits,
     /// When sorted sets leave their packed form.
     pub sorted_set: SortedSetLimits,
+    /// The longest sparse HyperLogLog, in bytes (`hll-sparse-max-bytes`).
+    pub hll_sparse_len_max: usize,
     /// How keys are chosen for eviction.
     pub eviction: EvictionPolicy,
     /// Keys looked at for each one that is evicted (`maxmemory-samples`).
@@ -73,6 +75,7 @@ impl Settings {
             list: ListLimits::default(),
             set: SetLimits::DEFAULT,
             sorted_set: SortedSetLimits::default(),
+            hll_sparse_len_max: 3000,
             eviction: EvictionPolicy::NoEviction,
             eviction_samples: 5,
             lfu_log_factor: 10,

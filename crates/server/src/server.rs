@@ -105,6 +105,7 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
             entries_max: settings.zset_max_listpack_entries,
             member_max: settings.zset_max_listpack_value,
         },
+        hll_sparse_len_max: settings.hll_sparse_max_bytes,
         eviction: match settings.maxmemory_policy {
             Policy::NoEviction => EvictionPolicy::NoEviction,
             Policy::AllkeysLru => EvictionPolicy::AllKeysLru,

@@ -1,6 +1,7 @@
 //! Data structures and encodings of the keyspace, with no protocol words in them.
 
 pub mod bitmap;
+pub mod hyperloglog;
 pub mod number;
 
 mod entry;

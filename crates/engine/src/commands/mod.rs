@@ -23,6 +23,7 @@ mod counted_keys;
 mod elements;
 mod generic;
 mod hash;
+mod hyperloglog;
 mod introspection;
 mod list;
 mod sample_count;
@@ -42,6 +43,7 @@ pub(crate) const GROUPS: &[&[&Command]] = &[
     connection::COMMANDS,
     generic::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     introspection::COMMANDS,
     list::COMMANDS,
     scripting::COMMANDS,
