@@ -1,11 +1,13 @@
 //! Hashes: a packed sequence of fields and values while there are few and they are short, then a table.
 //!
-//! Where a field's expiry would go: in the table, into the field's allocation (see [`field`]); in the packed form, as
-//! a third element of every group.
+//! A hash of which some field expires keeps the deadlines beside that form ([`deadlines`]): one of which none does pays
+//! nothing for it.
 
+mod deadlines;
 mod field;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::mem::size_of;
 
@@ -14,6 +16,7 @@ use crate::packed::{Coded, Element, Packed, Pos, Scratch};
 use crate::sample::{below, choose, choose_of_table};
 use crate::table::{Slot, Table};
 use field::Field;
+use timed::Timed;
 
 /// Up to what size a hash keeps its packed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,19 @@ pub struct Hash(Repr);
 
 enum Repr {
     Packed(Packed),
-    Table(Box<Fields>),
+    Large(Box<Large>),
+}
+
+/// What lies in an allocation of its own.
+enum Large {
+    Table(Fields),
+    Timed(Box<Timed>),
+}
+
+/// The form in which fields and values are kept.
+enum Form<'a> {
+    Packed(&'a Packed),
+    Table(&'a Fields),
 }
 
 /// The large form.
@@ -85,7 +100,10 @@ impl std::fmt::Debug for Repr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Repr::Packed(packed) => f.debug_map().entries(packed.pairs()).finish(),
-            Repr::Table(fields) => f.debug_map().entries(fields.table.iter().map(pair_of)).finish(),
+            Repr::Large(large) => match &**large {
+                Large::Table(fields) => f.debug_map().entries(fields.table.iter().map(pair_of)).finish(),
+                Large::Timed(timed) => timed.fmt(f),
+            },
         }
     }
 }
@@ -98,18 +116,26 @@ impl Default for Hash {
 
 impl Clone for Hash {
     fn clone(&self) -> Self {
-        Self(match &self.0 {
-            Repr::Packed(packed) => Repr::Packed(packed.clone()),
-            Repr::Table(fields) => {
-                let mut copy = Fields { table: Table::new(fields.table.seed()), bytes: 0 };
-                for field in fields.table.iter() {
-                    let clone = field.clone();
-                    copy.bytes += clone.memory_bytes();
-                    copy.table.insert_unique(copy.table.hash(field.field()), clone);
-                }
-                Repr::Table(Box::new(copy))
-            }
-        })
+        let large = match &self.0 {
+            Repr::Packed(packed) => return Self(Repr::Packed(packed.clone())),
+            Repr::Large(large) => match &**large {
+                Large::Table(fields) => Large::Table(fields.clone()),
+                Large::Timed(timed) => Large::Timed(timed.clone()),
+            },
+        };
+        Self(Repr::Large(Box::new(large)))
+    }
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        let mut copy = Self { table: Table::new(self.table.seed()), bytes: 0 };
+        for field in self.table.iter() {
+            let clone = field.clone();
+            copy.bytes += clone.memory_bytes();
+            copy.table.insert_unique(copy.table.hash(field.field()), clone);
+        }
+        copy
     }
 }
 
@@ -119,11 +145,22 @@ impl Hash {
         Self(Repr::Packed(Packed::new()))
     }
 
+    #[inline]
+    fn form(&self) -> Form<'_> {
+        match &self.0 {
+            Repr::Packed(packed) => Form::Packed(packed),
+            Repr::Large(large) => match &**large {
+                Large::Table(fields) => Form::Table(fields),
+                Large::Timed(timed) => timed.form(),
+            },
+        }
+    }
+
     /// Number of fields.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Repr::Packed(packed) => packed.len() / 2,
-            Repr::Table(fields) => fields.table.len(),
+        match self.form() {
+            Form::Packed(packed) => packed.len() / 2,
+            Form::Table(fields) => fields.table.len(),
         }
     }
 
@@ -132,19 +169,20 @@ impl Hash {
         self.len() == 0
     }
 
-    /// What Redis 7.0 calls this encoding.
+    /// What Redis calls this encoding.
     pub fn encoding_name(&self) -> &'static str {
-        match self.0 {
-            Repr::Packed(_) => "listpack",
-            Repr::Table(_) => "hashtable",
+        match self.form() {
+            Form::Packed(_) if self.timed().is_some() => "listpackex",
+            Form::Packed(_) => "listpack",
+            Form::Table(_) => "hashtable",
         }
     }
 
-    /// The packed form: fields and values by turns.
+    /// The packed form, fields and values by turns, of a hash whose fields do not expire.
     pub fn packed(&self) -> Option<&Packed> {
         match &self.0 {
             Repr::Packed(packed) => Some(packed),
-            Repr::Table(_) => None,
+            Repr::Large(_) => None,
         }
     }
 
@@ -152,13 +190,28 @@ impl Hash {
     pub fn memory_bytes(&self) -> usize {
         match &self.0 {
             Repr::Packed(packed) => packed.memory_bytes(),
-            Repr::Table(fields) => size_of::<Fields>() + fields.table.memory_bytes() + fields.bytes,
+            Repr::Large(large) => {
+                size_of::<Large>()
+                    + match &**large {
+                        Large::Table(fields) => fields.table.memory_bytes() + fields.bytes,
+                        Large::Timed(timed) => timed.memory_bytes(),
+                    }
+            }
         }
     }
 
     /// Leaves the packed form if one of these lengths, of fields and values about to be set, is above the limit.
     /// Redis looks at all of a command's arguments before it sets the first.
     pub fn prepare(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits, seed: Seed) {
+        match self.timed_mut() {
+            Some(timed) => timed.prepare(lens, limits, seed),
+            None => self.prepare_plain(lens, limits, seed),
+        }
+    }
+
+    /// [`Hash::prepare`] for a hash that is not timed.
+    #[inline]
+    fn prepare_plain(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits, seed: Seed) {
         let Repr::Packed(packed) = &self.0 else { return };
         let mut sum = 0usize;
         let long = lens.into_iter().any(|len| {
@@ -170,12 +223,16 @@ impl Hash {
         }
     }
 
-    /// Sets a field; true if it is new. `seed` is what a table is hashed with, if the hash becomes one here.
+    /// Sets a field, which no longer expires; true if it is new. `seed` is what a table is hashed with, if the hash
+    /// becomes one here.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits, seed: Seed) -> bool {
         self.prepare([field.len(), value.len()], limits, seed);
         let packed = match &mut self.0 {
             Repr::Packed(packed) => packed,
-            Repr::Table(fields) => return fields.set(field, value),
+            Repr::Large(large) => match &mut **large {
+                Large::Table(fields) => return fields.set(field, value),
+                Large::Timed(timed) => return timed.set(field, value, limits, seed),
+            },
         };
         let coded = Coded::new(field);
         let found = value_pos(packed, &coded);
@@ -193,27 +250,27 @@ impl Hash {
     }
 
     fn become_table(&mut self, seed: Seed) {
-        let mut fields = Box::new(Fields { table: Table::new(seed), bytes: 0 });
+        let mut fields = Fields { table: Table::new(seed), bytes: 0 };
         let (mut field_scratch, mut value_scratch) = (Scratch::new(), Scratch::new());
         self.iter().for_each(|(field, value)| {
             fields.set(field.bytes(&mut field_scratch), value.bytes(&mut value_scratch));
         });
-        self.0 = Repr::Table(fields);
+        self.0 = Repr::Large(Box::new(Large::Table(fields)));
     }
 
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        match &self.0 {
-            Repr::Packed(packed) => value_pos(packed, &Coded::new(field)).map(|pos| packed.at(pos)),
-            Repr::Table(fields) => fields.get(field).map(|field| Element::Bytes(field.value())),
+        match self.form() {
+            Form::Packed(packed) => value_pos(packed, &Coded::new(field)).map(|pos| packed.at(pos)),
+            Form::Table(fields) => fields.get(field).map(|field| Element::Bytes(field.value())),
         }
     }
 
     /// Whether the field exists.
     pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.0 {
-            Repr::Packed(packed) => packed.find(field, 2).is_some(),
-            Repr::Table(fields) => fields.get(field).is_some(),
+        match self.form() {
+            Form::Packed(packed) => packed.find(field, 2).is_some(),
+            Form::Table(fields) => fields.get(field).is_some(),
         }
     }
 
@@ -232,15 +289,18 @@ impl Hash {
                 }
                 None => false,
             },
-            Repr::Table(fields) => fields.remove(field),
+            Repr::Large(large) => match &mut **large {
+                Large::Table(fields) => fields.remove(field),
+                Large::Timed(timed) => timed.remove(field),
+            },
         }
     }
 
     /// All fields with their values: packed ones in the order they came, those of a table in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Element<'_>, Element<'_>)> {
-        match &self.0 {
-            Repr::Packed(packed) => Iter::Packed(packed.pairs()),
-            Repr::Table(fields) => Iter::Table(fields.table.iter().map(pair_of)),
+        match self.form() {
+            Form::Packed(packed) => Iter::Packed(packed.pairs()),
+            Form::Table(fields) => Iter::Table(fields.table.iter().map(pair_of)),
         }
     }
 
@@ -248,12 +308,12 @@ impl Hash {
     /// there from the beginning (cursor 0) to the end is shown, whatever else comes and goes. The packed form is shown
     /// whole.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Element<'_>, Element<'_>)) -> u64 {
-        match &self.0 {
-            Repr::Packed(packed) => {
+        match self.form() {
+            Form::Packed(packed) => {
                 packed.pairs().for_each(|(field, value)| visit(field, value));
                 0
             }
-            Repr::Table(fields) => fields.table.scan(cursor, |item| {
+            Form::Table(fields) => fields.table.scan(cursor, |item| {
                 let (field, value) = pair_of(item);
                 visit(field, value);
             }),
@@ -262,13 +322,13 @@ impl Hash {
 
     /// A field drawn uniformly with the caller's random bits, and its value.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(Element<'_>, Element<'_>)> {
-        match &self.0 {
-            Repr::Packed(packed) if packed.is_empty() => None,
-            Repr::Packed(packed) => {
+        match self.form() {
+            Form::Packed(packed) if packed.is_empty() => None,
+            Form::Packed(packed) => {
                 let pos = packed.seek(below(random(), self.len()) * 2)?;
                 Some((packed.at(pos), packed.at(packed.next(pos)?)))
             }
-            Repr::Table(fields) => fields.table.random(random).map(pair_of),
+            Form::Table(fields) => fields.table.random(random).map(pair_of),
         }
     }
 
@@ -280,11 +340,11 @@ impl Hash {
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
         let visit = |(field, value)| visit(field, value);
-        match &self.0 {
-            Repr::Packed(packed) => {
+        match self.form() {
+            Form::Packed(packed) => {
                 choose(packed.pairs(), self.len(), count.min(self.len()), &mut random, visit);
             }
-            Repr::Table(fields) => {
+            Form::Table(fields) => {
                 let mut visit = visit;
                 choose_of_table(&fields.table, count, &mut random, |item| visit(pair_of(item)));
             }
@@ -298,7 +358,7 @@ impl Hash {
         mut random: impl FnMut() -> u64,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
-        if let Repr::Packed(packed) = &self.0 {
+        if let Form::Packed(packed) = self.form() {
             // Walked once, not once for every draw.
             let pairs: Vec<_> = packed.pairs().collect();
             let count = if pairs.is_empty() { 0 } else { count };

@@ -162,7 +162,7 @@ fn memory_is_counted_through_every_change() {
         (0..count).step_by(3).for_each(|at| {
             hash.remove(format!("field:{at}").as_bytes());
         });
-        let Repr::Table(fields) = &hash.0 else { panic!("a table") };
+        let Form::Table(fields) = hash.form() else { panic!("a table") };
         assert_eq!(fields.bytes, fields.table.iter().map(Field::memory_bytes).sum::<usize>());
         assert!(hash.memory_bytes() > fields.bytes + hash.len() * 8);
     }
@@ -173,4 +173,99 @@ fn hashes_are_small_and_can_be_sent() {
     fn sendable<T: Send + Sync>() {}
     sendable::<Hash>();
     assert_eq!(size_of::<Hash>(), 24);
+    // What expiring fields need is not in the way of a table without them.
+    assert_eq!(size_of::<Large>(), size_of::<Fields>());
+}
+
+type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+
+fn with_deadlines(hash: &Hash) -> Model {
+    let all = hash.iter_with_deadlines();
+    all.map(|(field, value, at)| (field.to_vec(), (value.to_vec(), at))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+
+    #[test]
+    fn deadlines_follow_their_fields(
+        steps in prop::collection::vec((0..8, text(), text(), 0..50u64), 0..100), tiny: bool,
+    ) {
+        let limits = if tiny { TINY } else { LIMITS };
+        let (mut hash, mut model) = (Hash::new(), Model::new());
+        for (step, field, value, at) in steps {
+            match step {
+                0 | 1 => {
+                    prop_assert_eq!(hash.set(&field, &value, limits, SEED), !model.contains_key(&field));
+                    model.insert(field, (value, None));
+                }
+                2 => {
+                    let new = hash.set_keeping_deadline(&field, &value, limits, SEED);
+                    prop_assert_eq!(new, !model.contains_key(&field));
+                    model.entry(field).or_default().0 = value;
+                }
+                3 | 4 => {
+                    let known = model.get_mut(&field);
+                    prop_assert_eq!(hash.set_deadline(&field, at, SEED), known.is_some());
+                    known.into_iter().for_each(|(_, deadline)| *deadline = Some(at));
+                }
+                5 => {
+                    let cleared = model.get_mut(&field).and_then(|(_, deadline)| deadline.take());
+                    prop_assert_eq!(hash.clear_deadline(&field), cleared.is_some());
+                }
+                6 => prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some()),
+                _ => {
+                    let (mut gone, limit) = (Vec::new(), usize::from(tiny) + 1);
+                    hash.remove_due(at, limit, |field| gone.push(field.to_vec()));
+                    let mut due: Vec<(u64, Vec<u8>)> =
+                        model.iter().filter_map(|(field, (_, due))| Some(((*due)?, field.clone()))).collect();
+                    due.sort();
+                    let due: Vec<Vec<u8>> =
+                        due.into_iter().filter(|(due, _)| *due <= at).take(limit).map(|(_, field)| field).collect();
+                    due.iter().for_each(|field| { model.remove(field); });
+                    prop_assert_eq!(gone, due);
+                }
+            }
+            let deadlines = || model.values().filter_map(|(_, at)| *at);
+            prop_assert_eq!(&with_deadlines(&hash), &model);
+            prop_assert_eq!(hash.len(), model.len());
+            prop_assert_eq!(hash.expiring_len(), deadlines().count());
+            prop_assert_eq!(hash.earliest_deadline(), deadlines().min());
+        }
+        let mut copy = hash.clone();
+        prop_assert_eq!(&with_deadlines(&copy), &model);
+        hash.remove_due(u64::MAX, usize::MAX, |_| {});
+        prop_assert_eq!(with_deadlines(&copy), model);
+        copy.schedule(None);
+        prop_assert_eq!(copy.packed().is_some(), copy.encoding_name() == "listpack");
+    }
+}
+
+#[test]
+fn a_hash_is_timed_until_nobody_knows_it_and_no_field_expires() {
+    for mut hash in each_form(3) {
+        let (plain, bytes) = (hash.encoding_name(), hash.memory_bytes());
+        let timed = if plain == "listpack" { "listpackex" } else { plain };
+        assert!(!hash.set_deadline(b"absent", 5, SEED) && hash.encoding_name() == plain);
+        assert!(hash.set_deadline(b"f1", 5, SEED) && hash.set_deadline(b"f2", 7, SEED));
+        assert!(
+            hash.set_deadline(b"f1", 9, SEED) && hash.encoding_name() == timed && hash.packed().is_none()
+        );
+        assert!(hash.memory_bytes() > bytes + 100);
+        hash.schedule(Some(5));
+        assert_eq!((hash.scheduled(), hash.clone().scheduled()), (Some(5), None));
+        assert!(hash.clear_deadline(b"f1") && hash.clear_deadline(b"f2"));
+        assert_eq!((hash.encoding_name(), hash.scheduled()), (timed, Some(5)));
+        hash.schedule(None);
+        assert_eq!((hash.encoding_name(), hash.memory_bytes()), (plain, bytes));
+        assert_eq!((hash.len(), hash.deadline(b"f1")), (3, None));
+    }
+    let mut hash = each_form(512)[0].clone();
+    assert!(hash.set_deadline(b"f0", 5, SEED) && hash.set(b"more", b"x", LIMITS, SEED));
+    assert_eq!((hash.encoding_name(), hash.deadline(b"f0"), hash.len()), ("hashtable", Some(5), 513));
+    (0..512).for_each(|at| assert!(hash.set_deadline(format!("f{at}").as_bytes(), at, SEED)));
+    let bytes = hash.memory_bytes();
+    (0..512).for_each(|at| assert!(hash.clear_deadline(format!("f{at}").as_bytes())));
+    let Some(timed) = hash.timed() else { panic!("not timed") };
+    assert!(timed.memory_bytes() < bytes - 512 * 40);
 }
