@@ -32,6 +32,8 @@ bitflags! {
         /// A whole database: it was emptied ("flushdb") or changed places with another ("swapdb"). The event's key
         /// is empty. Not for keyspace notifications.
         const DATABASE = 1 << 9;
+        /// Streams.
+        const STREAM = 1 << 10;
     }
 
     /// What listens to a shard's changes.

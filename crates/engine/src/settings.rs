@@ -1,6 +1,6 @@
 //! What of the configuration the engine reads.
 
-use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
+use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits, StreamLimits};
 
 /// How keys are chosen for eviction (`maxmemory-policy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Settings {
     pub sorted_set: SortedSetLimits,
     /// The longest sparse HyperLogLog, in bytes (`hll-sparse-max-bytes`).
     pub hll_sparse_len_max: usize,
+    /// How streams are packed.
+    pub stream: StreamLimits,
     /// How keys are chosen for eviction.
     pub eviction: EvictionPolicy,
     /// Keys looked at for each one that is evicted (`maxmemory-samples`).

@@ -101,6 +101,10 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
             intset_entries: settings.set_max_intset_entries,
             ..moonshard_store::SetLimits::DEFAULT
         },
+        stream: moonshard_store::StreamLimits {
+            node_bytes: settings.stream_node_max_bytes,
+            node_entries: settings.stream_node_max_entries,
+        },
         sorted_set: moonshard_store::SortedSetLimits {
             entries_max: settings.zset_max_listpack_entries,
             member_max: settings.zset_max_listpack_value,

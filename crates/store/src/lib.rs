@@ -25,10 +25,16 @@ pub use packed::{Element, Packed, Pos, Scratch};
 pub use set::{Set, SetLimits};
 
 mod sorted_set;
+mod stream;
 mod value;
 
 pub use sorted_set::{
     AddFlags, AddOutcome, Iter as SortedSetIter, LexBound, LexRange, ScoreBound, ScoreRange, SortedSet,
     SortedSetLimits,
+};
+pub use stream::{
+    AppendError, Claim, Consumer, ConsumerRef, Direction, Entries as StreamEntries, Group, Pending, Stream,
+    StreamEntry, StreamFields, StreamId, StreamIdText, StreamLimits, StreamMeta, StreamNode, StreamView,
+    Trim, TrimTo,
 };
 pub use value::{Collection, Entry, Value, ValueRef};

@@ -8,12 +8,14 @@ mod element;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 use std::ptr::NonNull;
 
 pub(crate) use coding::Coded;
 pub use element::{Element, Scratch};
+pub(crate) use walk::Walk;
 
 /// A compact sequence of byte strings, walkable both ways.
 ///

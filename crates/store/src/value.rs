@@ -1,7 +1,7 @@
 //! What a key of the keyspace can hold.
 
 use crate::entry;
-use crate::{Hash, List, Set, SortedSet};
+use crate::{Hash, List, Set, SortedSet, Stream};
 
 /// A value that has parts of its own. Strings are held by the entry itself.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum Collection {
     Hash(Box<Hash>),
     /// A sorted set.
     SortedSet(Box<SortedSet>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 /// An entry of the keyspace.
@@ -31,6 +33,7 @@ impl Collection {
             Self::Set(set) => set.len(),
             Self::Hash(hash) => hash.len(),
             Self::SortedSet(sorted_set) => sorted_set.len(),
+            Self::Stream(stream) => stream.len(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Collection {
             Self::Set(set) => set.encoding_name(),
             Self::Hash(hash) => hash.encoding_name(),
             Self::SortedSet(sorted_set) => sorted_set.encoding_name(),
+            Self::Stream(stream) => stream.encoding_name(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Collection {
             Self::Set(set) => size_of::<Set>() + set.memory_bytes(),
             Self::Hash(hash) => size_of::<Hash>() + hash.memory_bytes(),
             Self::SortedSet(sorted_set) => size_of::<SortedSet>() + sorted_set.memory_bytes(),
+            Self::Stream(stream) => size_of::<Stream>() + stream.memory_bytes(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The types a key can hold, besides strings.
 
-use moonshard_store::{Collection, Hash, List, Set, SortedSet};
+use moonshard_store::{Collection, Hash, List, Set, SortedSet, Stream};
 
 /// A collection type: how to find it in, and make it into, a key's value.
 pub trait Kind: Sized {
@@ -15,7 +15,7 @@ pub trait Kind: Sized {
 }
 
 macro_rules! kind {
-    ($type:ident) => {
+    ($type:ident, $drained:expr) => {
         impl Kind for $type {
             fn empty() -> Collection {
                 Collection::$type(Box::new($type::new()))
@@ -29,13 +29,15 @@ macro_rules! kind {
                 if let Collection::$type(value) = collection { Some(value) } else { None }
             }
             fn is_drained(&self) -> bool {
-                self.is_empty()
+                $drained(self)
             }
         }
     };
 }
 
-kind!(List);
-kind!(Set);
-kind!(Hash);
-kind!(SortedSet);
+kind!(List, List::is_empty);
+kind!(Set, Set::is_empty);
+kind!(Hash, Hash::is_empty);
+kind!(SortedSet, SortedSet::is_empty);
+// A stream outlives its entries: it knows its last id, and its groups.
+kind!(Stream, |_: &Stream| false);

@@ -594,6 +594,7 @@ impl Shard {
             ValueRef::Collection(Collection::Set(_)) => "set",
             ValueRef::Collection(Collection::Hash(_)) => "hash",
             ValueRef::Collection(Collection::SortedSet(_)) => "zset",
+            ValueRef::Collection(Collection::Stream(_)) => "stream",
         }
     }
 }

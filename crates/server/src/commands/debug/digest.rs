@@ -48,6 +48,7 @@ pub(super) fn mix_entry(digest: &mut Digest, entry: &Entry) {
         ValueRef::Collection(Collection::Set(_)) => 2,
         ValueRef::Collection(Collection::SortedSet(_)) => 3,
         ValueRef::Collection(Collection::Hash(_)) => 4,
+        ValueRef::Collection(Collection::Stream(_)) => 6,
     };
     mix(digest, &kind.to_be_bytes());
     match entry.value() {
@@ -74,6 +75,16 @@ pub(super) fn mix_entry(digest: &mut Digest, entry: &Entry) {
                 mix(&mut element, bytes(field, &mut memory));
                 mix(&mut element, bytes(value, &mut memory));
                 join(digest, &element);
+            }
+        }
+        ValueRef::Collection(Collection::Stream(stream)) => {
+            for entry in stream.iter() {
+                let id = entry.id();
+                mix(digest, format!("{}.{}", id.ms, id.seq).as_bytes());
+                for (field, value) in entry.fields() {
+                    mix(digest, bytes(field, &mut memory));
+                    mix(digest, bytes(value, &mut memory));
+                }
             }
         }
     }
