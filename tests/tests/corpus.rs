@@ -34,6 +34,7 @@ corpus_files!(
     lists,
     sets,
     sorted_sets,
+    streams,
     connection,
     introspection,
     debug,

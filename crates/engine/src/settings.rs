@@ -78,6 +78,7 @@ impl Settings {
             set: SetLimits::DEFAULT,
             sorted_set: SortedSetLimits::default(),
             hll_sparse_len_max: 3000,
+            stream: StreamLimits::DEFAULT,
             eviction: EvictionPolicy::NoEviction,
             eviction_samples: 5,
             lfu_log_factor: 10,

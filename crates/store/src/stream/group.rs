@@ -302,23 +302,23 @@ impl Stream {
     /// A group, to change, and the rest of the stream to read meanwhile. O(log groups).
     pub fn with_group(&mut self, name: &[u8]) -> Option<(StreamView<'_>, &mut Group)> {
         let view = StreamView { nodes: &self.nodes, len: self.len, meta: &self.meta };
-        let group = self.groups.as_mut()?.get_mut(name)?;
+        let group = self.groups.get_mut(name)?;
         Some((view, group))
     }
 
     /// A group. O(log groups).
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
-        self.groups.as_ref()?.get(name)
+        self.groups.get(name)
     }
 
     /// The groups, by name.
     pub fn groups(&self) -> impl Iterator<Item = (&[u8], &Group)> {
-        self.groups.iter().flat_map(|groups| groups.iter()).map(|(name, group)| (&**name, group))
+        self.groups.iter().map(|(name, group)| (&**name, group))
     }
 
     /// How many groups there are.
     pub fn groups_len(&self) -> usize {
-        self.groups.as_ref().map_or(0, |groups| groups.len())
+        self.groups.len()
     }
 
     /// Adds a group that has read up to `last_id`; `None` if there is one of this name.
@@ -329,7 +329,7 @@ impl Stream {
         entries_read: Option<u64>,
     ) -> Option<&mut Group> {
         use std::collections::btree_map::Entry;
-        match self.groups.get_or_insert_default().entry(name.into()) {
+        match self.groups.entry(name.into()) {
             Entry::Vacant(vacant) => Some(vacant.insert(Group::new(last_id, entries_read))),
             Entry::Occupied(_) => None,
         }
@@ -337,6 +337,6 @@ impl Stream {
 
     /// Removes a group. Returns whether it was there.
     pub fn remove_group(&mut self, name: &[u8]) -> bool {
-        self.groups.as_mut().is_some_and(|groups| groups.remove(name).is_some())
+        self.groups.remove(name).is_some()
     }
 }

@@ -78,7 +78,7 @@ pub struct Stream {
     nodes: Nodes,
     len: usize,
     meta: StreamMeta,
-    groups: Option<Box<BTreeMap<Box<[u8]>, Group>>>,
+    groups: BTreeMap<Box<[u8]>, Group>,
 }
 
 impl Stream {
@@ -93,7 +93,7 @@ impl Stream {
             max_deleted_id: StreamId::MIN,
             entries_added: 0,
         };
-        Self { nodes: Nodes::new(), len: 0, meta: ZERO, groups: None }
+        Self { nodes: Nodes::new(), len: 0, meta: ZERO, groups: BTreeMap::new() }
     }
 
     /// A stream of these nodes, whose ids ascend, with the metadata given. Its groups are added with
@@ -248,7 +248,7 @@ impl Stream {
 
     /// Its memory on the heap, in bytes; many nodes and pending entries are estimated. O(groups + consumers).
     pub fn memory_bytes(&self) -> usize {
-        let groups = self.groups.iter().flat_map(|groups| groups.iter());
+        let groups = self.groups.iter();
         self.nodes.memory_bytes()
             + groups.map(|(name, group)| name.len() + group.memory_bytes()).sum::<usize>()
     }

@@ -150,6 +150,6 @@ impl Nodes {
         let sampled = before_last.min(SAMPLE);
         let bytes: usize = self.iter().take(sampled).map(StreamNode::memory_bytes).sum();
         let last = self.last().map_or(0, StreamNode::memory_bytes);
-        index + last + if sampled == 0 { 0 } else { bytes * before_last / sampled }
+        index + last + (bytes * before_last).checked_div(sampled).unwrap_or(0)
     }
 }

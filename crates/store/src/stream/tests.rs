@@ -182,7 +182,7 @@ proptest! {
         if let Some(node) = StreamNode::from_listpack(id(1, 0), elements) {
             let stream = Stream::from_nodes([node], StreamMeta { last_id: StreamId::MAX, ..*stream.meta() });
             let stream = stream.unwrap();
-            prop_assert_eq!(stream.iter().map(|entry| texts(&entry)).count(), stream.len());
+            prop_assert_eq!(stream.iter().map(|entry| texts(&entry)).collect::<Model>().len(), stream.len());
         }
     }
 }

@@ -1,0 +1,39 @@
+//! XTRIM.
+
+use super::trim_option::{Options, exact_threshold};
+use crate::commands::prelude::*;
+use moonshard_store::Stream;
+
+pub(super) const XTRIM: Command = Command {
+    handler: Handler::Shard(xtrim),
+    meta: Meta {
+        keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
+        args: &[Arg::new("key", ArgKind::Key(0)), Arg::new("trim", ArgKind::Block(&[Arg::new("strategy", ArgKind::OneOf(&[Arg::word("maxlen", "MAXLEN"), Arg::word("minid", "MINID").since("6.2.0")])), Arg::new("operator", ArgKind::OneOf(&[Arg::word("equal", "="), Arg::word("approximately", "~")])).optional(), Arg::new("threshold", ArgKind::String), Arg::new("count", ArgKind::Int).token("LIMIT").optional().since("6.2.0")]))],
+        group: "stream", since: "5.0.0",
+        summary: "Trims the stream to (approximately if '~' is passed) a certain size",
+        complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
+        history: &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")],
+        tips: &["nondeterministic_output"],
+        ..Meta::new("xtrim", Arity::AtLeast(4), Flags::WRITE, Acl::STREAM)
+    },
+}
+.checked();
+
+fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let key = args.raw(1);
+    let trim = Options::of_xtrim(args, cx.settings)?;
+    let Some(stream) = cx.keys.write_as::<Stream>(key)? else {
+        cx.reply.int(0);
+        return DONE;
+    };
+    let removed = stream.trim(&trim);
+    if removed > 0 {
+        let exact = trim.approximate.then(|| exact_threshold(stream, trim.to));
+        cx.keys.changed(EventClass::STREAM, "xtrim", key);
+        if let Some((word, threshold)) = exact {
+            cx.keys.replay_as(key, &[b"XTRIM", key, word, b"=", &threshold]);
+        }
+    }
+    cx.reply.count(removed);
+    DONE
+}
