@@ -24,7 +24,7 @@ bitflags! {
 pub fn admit(cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
     match &mut cx.caller {
-        Caller::Client => {
+        Caller::Client | Caller::Transaction => {
             if flags.contains(Flags::DENYOOM) && cx.gate.contains(Gate::OUT_OF_MEMORY) {
                 return Err(Error::OUT_OF_MEMORY);
             }

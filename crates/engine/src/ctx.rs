@@ -8,13 +8,16 @@ use crate::error::Error;
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
 use crate::settings::Settings;
+use crate::wait::Wait;
 use moonshard_protocol::Reply;
 
 /// How a command that did not fail went on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// It has written its reply.
     Done,
+    /// It has changed nothing and written nothing, and waits for a key.
+    Block(Box<Wait>),
 }
 
 /// What a handler returns.
@@ -56,6 +59,8 @@ pub struct ScriptCaller {
 pub enum Caller {
     /// A connection.
     Client,
+    /// EXEC.
+    Transaction,
     /// A script's `redis.call`.
     Script(ScriptCaller),
 }
@@ -137,20 +142,37 @@ pub struct Ctx<'a> {
 
 impl Ctx<'_> {
     /// The door: admits the command or refuses it, runs it, and sees to it that exactly one reply is written.
-    /// Returns the error that was answered, if one was.
+    /// Only a client's call can return [`Flow::Block`], with no reply written yet; a script's and a transaction's get
+    /// the empty reply.
+    ///
+    /// # Errors
+    /// The error that was answered, if one was.
     #[inline]
-    pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+    pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         if let Err(error) = admission::admit(self, entry, args) {
             self.count(entry, |stats| stats.rejected += 1);
             error.write(self.reply);
             return Err(error);
         }
+        let outcome = self.run_admitted(entry, args);
+        self.count(entry, |stats| {
+            stats.calls += 1;
+            stats.failed += u64::from(outcome.is_err());
+        });
+        outcome
+    }
+
+    /// Runs a call of a client that waited, for the key that it waited for. It was admitted and counted when it came.
+    ///
+    /// # Errors
+    /// The error that was answered, if one was.
+    pub fn resume(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         self.run_admitted(entry, args)
     }
 
     /// Runs a command that was admitted.
     #[inline]
-    fn run_admitted(&mut self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+    fn run_admitted(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         let run = match entry.command.handler {
             Handler::Shard(run) => run,
             // A script's SELECT is its own: it is over with the script.
@@ -172,15 +194,15 @@ impl Ctx<'_> {
             entry.full_name
         );
         match outcome {
-            Ok(Flow::Done) => {
-                self.count(entry, |stats| stats.calls += 1);
-                Ok(())
+            Ok(Flow::Done) => DONE,
+            Ok(Flow::Block(wait)) => {
+                if matches!(self.caller, Caller::Client) {
+                    return Ok(Flow::Block(wait));
+                }
+                wait.empty.write(self.reply);
+                DONE
             }
             Err(error) => {
-                self.count(entry, |stats| {
-                    stats.calls += 1;
-                    stats.failed += 1;
-                });
                 self.reply.rewind(mark);
                 error.write(self.reply);
                 Err(error)

@@ -5,6 +5,8 @@
 //! from here; when nothing listens it costs an increment.
 
 use bitflags::bitflags;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 bitflags! {
     /// Classes of keyspace events, as `notify-keyspace-events` tells them apart. A change of no class is none of
@@ -35,14 +37,45 @@ bitflags! {
         /// Streams.
         const STREAM = 1 << 10;
     }
+}
 
-    /// What listens to a shard's changes.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct Listening: u8 {
-        /// Somebody wants to know which keys changed, and how.
-        const EVENTS = 1 << 0;
-        /// Somebody wants the commands that would make the same change.
-        const COMMANDS = 1 << 1;
+/// How many listen to a shard's changes. Whoever listens joins and leaves without the shard's lock, except that what
+/// must not miss a change joins with the lock in hand.
+#[derive(Debug, Default)]
+pub struct Audience {
+    events: AtomicUsize,
+    commands: AtomicUsize,
+}
+
+impl Audience {
+    /// One more, or one less, wants to know which keys changed, and how.
+    pub fn hear_events(&self, joins: bool) {
+        count(&self.events, joins);
+    }
+
+    /// One more, or one less, wants the commands that would make the same change.
+    pub fn hear_commands(&self, joins: bool) {
+        count(&self.commands, joins);
+    }
+
+    /// Whether anybody wants events.
+    #[inline]
+    pub fn hears_events(&self) -> bool {
+        self.events.load(Relaxed) > 0
+    }
+
+    /// Whether anybody wants commands.
+    #[inline]
+    pub fn hears_commands(&self) -> bool {
+        self.commands.load(Relaxed) > 0
+    }
+}
+
+fn count(listeners: &AtomicUsize, joins: bool) {
+    if joins {
+        listeners.fetch_add(1, Relaxed);
+    } else {
+        listeners.fetch_sub(1, Relaxed);
     }
 }
 
@@ -74,7 +107,7 @@ pub struct Effects {
     /// Changes since the shard began, whether heard or not.
     pub changes: u64,
     /// Who listens.
-    pub listening: Listening,
+    pub audience: Arc<Audience>,
     events: Vec<Event>,
     replays: Vec<Replay>,
 }
@@ -84,14 +117,25 @@ impl Effects {
     #[inline]
     pub fn changed(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         self.changes += 1;
-        if self.listening.contains(Listening::EVENTS) {
-            self.events.push(Event { db, key: key.into(), class, name });
+        if self.audience.hears_events() {
+            self.note(class, name, db, key);
         }
+    }
+
+    /// Notes a change that was counted, and is heard.
+    pub fn note(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
+        self.events.push(Event { db, key: key.into(), class, name });
+    }
+
+    /// Whether events wait to be taken.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Says how to make the running command's change again, instead of running it as it was called.
     pub fn replay_as(&mut self, db: usize, args: &[&[u8]]) {
-        if self.listening.contains(Listening::COMMANDS) {
+        if self.audience.hears_commands() {
             self.replays.push(Replay { db, args: args.iter().map(|&a| a.into()).collect() });
         }
     }

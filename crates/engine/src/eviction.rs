@@ -237,7 +237,6 @@ fn eligible(database: &Database, policy: EvictionPolicy) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effects::Listening;
     use crate::testing::Engine;
 
     const KEYS: usize = 400;
@@ -247,7 +246,8 @@ mod tests {
         let mut engine = Engine::new(1);
         engine.settings.eviction = policy;
         engine.settings.lfu_log_factor = 0;
-        engine.shards[0].effects.listening = Listening::all();
+        engine.shards[0].effects.audience.hear_events(true);
+        engine.shards[0].effects.audience.hear_commands(true);
         let begin_ms = engine.now_ms;
         for n in 0..KEYS {
             engine.now_ms = begin_ms + n as u64 * 1000;

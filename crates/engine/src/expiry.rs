@@ -98,12 +98,12 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effects::Listening;
     use crate::testing::Engine;
 
     fn engine() -> Engine {
-        let mut engine = Engine::new(1);
-        engine.shards[0].effects.listening = Listening::all();
+        let engine = Engine::new(1);
+        engine.shards[0].effects.audience.hear_events(true);
+        engine.shards[0].effects.audience.hear_commands(true);
         engine
     }
 

@@ -22,6 +22,7 @@ mod settings;
 pub mod slot;
 #[cfg(test)]
 mod testing;
+mod wait;
 
 pub use args::Args;
 pub use ctx::{
@@ -31,3 +32,4 @@ pub use database_index::{database_index, database_number};
 pub use error::Error;
 pub use rng::Rng;
 pub use settings::{EvictionPolicy, Settings};
+pub use wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};

@@ -2,7 +2,7 @@
 
 use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
-use crate::effects::{Event, Listening, Replay};
+use crate::effects::{Event, Replay};
 use crate::keyspace::{Keyspace, Shard, Shards};
 use crate::{Args, Caller, Ctx, Rng, Settings};
 use moonshard_protocol::{Encoding, Reply};
@@ -35,7 +35,8 @@ impl Engine {
     pub fn listening(shards: usize) -> Self {
         let mut engine = Self::new(shards);
         for shard in &mut engine.shards {
-            shard.effects.listening = Listening::all();
+            shard.effects.audience.hear_events(true);
+            shard.effects.audience.hear_commands(true);
         }
         engine
     }

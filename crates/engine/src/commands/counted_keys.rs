@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use crate::error::Error;
+use crate::wait::WaitKey;
 
 /// The keys of a `numkeys key [key ...]` among the arguments.
 pub(super) struct CountedKeys<'a> {
@@ -30,6 +31,16 @@ impl<'a> CountedKeys<'a> {
     pub(super) fn of(args: Args<'a>, index: usize, number: i64) -> Option<Self> {
         let end = usize::try_from(number).ok()?.checked_add(index + 1)?;
         Some(Self { names: args.all().get(index + 1..end)?, end })
+    }
+
+    /// What each key is waited for with, in a call whose number of keys is at `index`: the same call for that key alone.
+    pub(super) fn waits(&self, args: Args<'_>, index: usize) -> Vec<WaitKey> {
+        let call = |key: &[u8]| {
+            let before = args.all()[..index].iter().map(|&arg| arg.into());
+            let after = args.from(self.end).iter().map(|&arg| arg.into());
+            before.chain([b"1"[..].into(), key.into()]).chain(after).collect()
+        };
+        self.names.iter().map(|&key| WaitKey { key: key.into(), call: call(key) }).collect()
     }
 }
 

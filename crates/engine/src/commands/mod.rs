@@ -10,10 +10,11 @@ mod prelude {
         Acl, Arg, ArgKind, Arity, Command, DocFlags, Flags, Handler, KeyFlags, KeySpec, Meta, Route,
         ServerCommand, SessionCommand,
     };
-    pub(super) use crate::ctx::{CmdResult, Ctx, DONE};
+    pub(super) use crate::ctx::{CmdResult, Ctx, DONE, Flow};
     pub(super) use crate::effects::EventClass;
     pub(super) use crate::error::Error;
     pub(super) use crate::keyspace::Expiry;
+    pub(super) use crate::wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};
 }
 
 mod bitmap;

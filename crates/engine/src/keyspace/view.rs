@@ -1,7 +1,7 @@
 //! What a command sees of the keyspace: the selected database, over the shards it has locked, at one moment.
 
 use super::{AccessClock, Garbage, Kind, Shard, count_in_slot};
-use crate::effects::{EventClass, Listening};
+use crate::effects::EventClass;
 use crate::error::Error;
 use crate::rng::Rng;
 use crate::settings::Settings;
@@ -462,14 +462,25 @@ impl<'a> Keyspace<'a> {
     /// Whether anybody hears what [`Keyspace::replay_as`] says of `key`, for what would be copied in vain.
     #[inline]
     pub fn replays(&mut self, key: &[u8]) -> bool {
-        self.shard(key).effects.listening.contains(Listening::COMMANDS)
+        self.shard(key).effects.audience.hears_commands()
     }
 
     /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
     #[inline]
     pub fn changed(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
         let db = self.db;
-        self.shard(key).effects.changed(class, event, db, key);
+        if let Shards::One(shard) = &mut self.shards {
+            shard.effects.changed(class, event, db, key);
+            return;
+        }
+        let effects = &mut self.shard(key).effects;
+        effects.changes += 1;
+        if effects.audience.hears_events()
+            && let Some(first) = self.first_shard()
+        {
+            // All in one place, so that they keep their order.
+            first.effects.note(class, event, db, key);
+        }
     }
 
     /// Says how to make the running command's change of `key` again: instead of the command as it was called, whose

@@ -1,6 +1,6 @@
 //! What a comparison with redis-server cannot show: events, how changes are replayed, several shards.
 
-use crate::effects::{Event, Listening};
+use crate::effects::Event;
 use crate::testing::Engine;
 use crate::{EvictionPolicy, cursor};
 use std::collections::HashSet;
@@ -9,7 +9,8 @@ use std::collections::HashSet;
 fn listening(shards: usize) -> Engine {
     let mut engine = Engine::new(shards);
     for shard in &mut engine.shards {
-        shard.effects.listening = Listening::all();
+        shard.effects.audience.hear_events(true);
+        shard.effects.audience.hear_commands(true);
     }
     engine
 }

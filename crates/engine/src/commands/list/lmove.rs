@@ -1,4 +1,4 @@
-//! LMOVE and RPOPLPUSH.
+//! LMOVE and RPOPLPUSH, BLMOVE and BRPOPLPUSH.
 
 use super::end::{event_of_pop, event_of_push, parse_end};
 use crate::commands::prelude::*;
@@ -46,21 +46,77 @@ pub(super) const RPOPLPUSH: Command = Command {
 }
 .checked();
 
+pub(super) const BLMOVE: Command = Command {
+    handler: Handler::Shard(blmove),
+    meta: Meta {
+        keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE)), KeySpec::one(2, KeyFlags::RW.union(KeyFlags::INSERT))],
+        args: &[Arg::new("source", ArgKind::Key(0)), Arg::new("destination", ArgKind::Key(1)), Arg::new("wherefrom", ArgKind::OneOf(&[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")])), Arg::new("whereto", ArgKind::OneOf(&[Arg::word("left", "LEFT"), Arg::word("right", "RIGHT")])), Arg::new("timeout", ArgKind::Double)],
+        group: "list", since: "6.2.0",
+        summary: "Pop an element from a list, push it to another list and return it; or block until one is available",
+        complexity: "O(1)",
+        ..Meta::new("blmove", Arity::Exact(6), Flags::WRITE.union(Flags::DENYOOM).union(Flags::NOSCRIPT).union(Flags::BLOCKING), Acl::LIST)
+    },
+}
+.checked();
+
+pub(super) const BRPOPLPUSH: Command = Command {
+    handler: Handler::Shard(brpoplpush),
+    meta: Meta {
+        keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE)), KeySpec::one(2, KeyFlags::RW.union(KeyFlags::INSERT))],
+        args: &[Arg::new("source", ArgKind::Key(0)), Arg::new("destination", ArgKind::Key(1)), Arg::new("timeout", ArgKind::Double)],
+        group: "list", since: "2.2.0",
+        summary: "Pop an element from a list, push it to another list and return it; or block until one is available",
+        complexity: "O(1)",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        doc_flags: DocFlags::DEPRECATED,
+        deprecated_since: "6.2.0",
+        replaced_by: "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+        ..Meta::new("brpoplpush", Arity::Exact(4), Flags::WRITE.union(Flags::DENYOOM).union(Flags::NOSCRIPT).union(Flags::BLOCKING), Acl::LIST)
+    },
+}
+.checked();
+
 fn lmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (from, to) = (parse_end(args, 3)?, parse_end(args, 4)?);
-    move_element(cx, args, from, to)
+    if !move_element(cx, args, from, to)? {
+        cx.reply.null();
+    }
+    DONE
 }
 
 fn rpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    move_element(cx, args, End::Back, End::Front)
+    if !move_element(cx, args, End::Back, End::Front)? {
+        cx.reply.null();
+    }
+    DONE
 }
 
-fn move_element(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
-    let (source, destination, limits) = (args.raw(1), args.raw(2), cx.settings.list);
-    let Some(list) = cx.keys.write_as::<List>(source)? else {
-        cx.reply.null();
+fn blmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (from, to) = (parse_end(args, 3)?, parse_end(args, 4)?);
+    move_or_wait(cx, args, from, to)
+}
+
+fn brpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    move_or_wait(cx, args, End::Back, End::Front)
+}
+
+fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
+    let timeout_ms = timeout_ms(args, args.len() - 1, cx.keys.now_ms())?;
+    if move_element(cx, args, from, to)? {
+        let name = |end| if end == End::Front { &b"LEFT"[..] } else { b"RIGHT" };
+        let (source, destination) = (args.raw(1), args.raw(2));
+        cx.keys.replay_as(source, &[b"LMOVE", source, destination, name(from), name(to)]);
         return DONE;
-    };
+    }
+    let keys = vec![WaitKey::new(args.raw(1), args.all())];
+    let (kind, empty) = (WaitKind::List, Empty::Null);
+    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None })))
+}
+
+/// Moves an element, if the source is there. Returns whether it is.
+fn move_element(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> Result<bool, Error> {
+    let (source, destination, limits) = (args.raw(1), args.raw(2), cx.settings.list);
+    let Some(list) = cx.keys.write_as::<List>(source)? else { return Ok(false) };
     if source == destination {
         if let Some(element) = list.peek(from) {
             bulk_element(cx.reply, element);
@@ -68,7 +124,7 @@ fn move_element(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResu
         list.rotate(from, to, limits);
         cx.keys.changed(EventClass::LIST, event_of_push(to), source);
         cx.keys.changed(EventClass::LIST, event_of_pop(from), source);
-        return DONE;
+        return Ok(true);
     }
     // Refused before anything is taken.
     cx.keys.write_as::<List>(destination)?;
@@ -89,5 +145,5 @@ fn move_element(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResu
     cx.keys.create_as::<List>(destination)?.push_element(to, element, limits);
     cx.keys.changed(EventClass::LIST, event_of_push(to), destination);
     cx.keys.shrunk(EventClass::LIST, event_of_pop(from), source, drained);
-    DONE
+    Ok(true)
 }

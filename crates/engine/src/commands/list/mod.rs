@@ -1,5 +1,6 @@
 //! Lists.
 
+mod blpop;
 mod end;
 mod index;
 mod lindex;
@@ -37,4 +38,9 @@ pub(super) const COMMANDS: &[&Command] = &[
     &lmove::LMOVE,
     &lmove::RPOPLPUSH,
     &lmpop::LMPOP,
+    &blpop::BLPOP,
+    &blpop::BRPOP,
+    &lmove::BLMOVE,
+    &lmove::BRPOPLPUSH,
+    &lmpop::BLMPOP,
 ];

@@ -1,5 +1,6 @@
 //! Sorted sets.
 
+mod bzpop;
 mod operation;
 mod range;
 #[cfg(test)]
@@ -48,6 +49,9 @@ pub(super) const COMMANDS: &[&Command] = &[
     &zpop::ZPOPMIN,
     &zpop::ZPOPMAX,
     &zmpop::ZMPOP,
+    &bzpop::BZPOPMIN,
+    &bzpop::BZPOPMAX,
+    &zmpop::BZMPOP,
     &zunion::ZUNION,
     &zunion::ZUNIONSTORE,
     &zinter::ZINTER,

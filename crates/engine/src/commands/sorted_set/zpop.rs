@@ -45,6 +45,14 @@ impl Extreme {
         }
     }
 
+    /// The command that pops there.
+    pub(super) const fn command(self) -> &'static [u8] {
+        match self {
+            Self::Min => b"ZPOPMIN",
+            Self::Max => b"ZPOPMAX",
+        }
+    }
+
     /// Pops `count` members, which are there; `write` writes each.
     pub(super) fn pop(
         self,

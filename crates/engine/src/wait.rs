@@ -1,0 +1,124 @@
+//! What a command that cannot go on waits for.
+
+use crate::args::Args;
+use crate::error::Error;
+use moonshard_protocol::Reply;
+use moonshard_store::number::parse_f64;
+use moonshard_store::{Collection, Entry};
+
+/// The type of value that a waiting command can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitKind {
+    /// A list.
+    List,
+    /// A sorted set.
+    SortedSet,
+}
+
+impl WaitKind {
+    /// Whether `entry` holds such a value.
+    pub fn fits(self, entry: &Entry) -> bool {
+        match self {
+            Self::List => matches!(entry.collection(), Some(Collection::List(_))),
+            Self::SortedSet => matches!(entry.collection(), Some(Collection::SortedSet(_))),
+        }
+    }
+
+    /// Whether a client may be served although one that came before it could not be: reading takes nothing away.
+    pub const fn is_shared(self) -> bool {
+        match self {
+            Self::List | Self::SortedSet => false,
+        }
+    }
+}
+
+/// The reply to a command that would wait, in a script or a transaction, where none waits. One that waited in vain
+/// gets a null array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// A null bulk string.
+    Null,
+    /// A null array.
+    NullArray,
+}
+
+impl Empty {
+    /// Writes it.
+    pub fn write(self, reply: &mut Reply) {
+        match self {
+            Self::Null => reply.null(),
+            Self::NullArray => reply.null_array(),
+        }
+    }
+}
+
+/// A key that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitKey {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The call that serves the client once this key is ready, its name first.
+    pub call: Vec<Box<[u8]>>,
+}
+
+impl WaitKey {
+    /// A key, and the call of these arguments.
+    pub fn new(key: &[u8], call: &[&[u8]]) -> Self {
+        Self { key: key.into(), call: call.iter().map(|&arg| arg.into()).collect() }
+    }
+}
+
+/// What a command waits for that found nothing. The caller parks a client, and gives a script or a transaction the
+/// empty reply at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Milliseconds after which it gets a null array; `None` for never.
+    pub timeout_ms: Option<u64>,
+    /// The keys, of which the first that is ready counts.
+    pub keys: Vec<WaitKey>,
+    /// What a key must hold to be ready.
+    pub kind: WaitKind,
+    /// The reply where nobody may wait.
+    pub empty: Empty,
+    /// The reply when a key goes, or holds another type, which else is no reason to wake up.
+    pub gone: Option<Error>,
+}
+
+/// The timeout at `index` of a blocking command, in seconds, as milliseconds; `None` for one of zero, which is none.
+///
+/// # Errors
+/// Redis' texts for what is no number, is negative, or is beyond what its clock can tell.
+pub fn timeout_ms(args: Args<'_>, index: usize, now_ms: u64) -> Result<Option<u64>, Error> {
+    const OUT_OF_RANGE: Error = Error::fixed("ERR timeout is out of range");
+    const LIMIT: f64 = i64::MAX as f64;
+    let seconds = parse_f64(args.raw(index)).ok_or(Error::TIMEOUT_NOT_FLOAT)?;
+    let millis = (seconds * 1000.0).ceil();
+    if millis > LIMIT {
+        return Err(OUT_OF_RANGE);
+    }
+    if millis < 0.0 {
+        return Err(Error::TIMEOUT_NEGATIVE);
+    }
+    if millis >= LIMIT - now_ms as f64 {
+        return Err(OUT_OF_RANGE);
+    }
+    Ok((millis > 0.0).then_some(millis as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_seconds_rounded_up_to_milliseconds() {
+        let parse = |text: &str| timeout_ms(Args::new(&[text.as_bytes()]), 0, 1_700_000_000_000);
+        assert_eq!(parse("0"), Ok(None));
+        assert_eq!(parse("0.0001"), Ok(Some(1)));
+        assert_eq!(parse("2.5"), Ok(Some(2500)));
+        assert_eq!(parse("-1"), Err(Error::TIMEOUT_NEGATIVE));
+        assert_eq!(parse("x"), Err(Error::TIMEOUT_NOT_FLOAT));
+        for beyond in ["9223372036854775807", "9223372036854775", "inf"] {
+            assert_eq!(parse(beyond), Err(Error::fixed("ERR timeout is out of range")), "{beyond}");
+        }
+    }
+}
