@@ -87,6 +87,8 @@ pub struct RequestParser {
     spans: Vec<Span>,
     /// End, in `spans`, of each complete request.
     ends: Vec<usize>,
+    /// End, in the buffer, of each complete request.
+    byte_ends: Vec<usize>,
     /// The arguments of inline requests, without quotes and escapes.
     unquoted: Vec<u8>,
 }
@@ -133,6 +135,7 @@ impl RequestParser {
     pub fn consume(&mut self) {
         let spans = self.ends.last().copied().unwrap_or(0);
         self.ends.clear();
+        self.byte_ends.clear();
         self.spans.drain(..spans);
         for span in &mut self.spans {
             span.start -= self.complete;
@@ -146,6 +149,14 @@ impl RequestParser {
         if self.spans.is_empty() && self.spans.capacity() > 1024 {
             self.spans = Vec::new();
         }
+    }
+
+    /// Forgets everything but that the first `requests` of the complete requests were found. Returns the bytes that
+    /// they take: the caller drops these, and what is behind them is parsed anew.
+    pub fn consume_first(&mut self, requests: usize) -> usize {
+        let bytes = requests.checked_sub(1).and_then(|last| self.byte_ends.get(last)).copied().unwrap_or(0);
+        *self = Self::default();
+        bytes
     }
 
     /// Parses `buffer` from where the last call ended, until it is used up or `requests_max` complete requests
@@ -173,6 +184,7 @@ impl RequestParser {
         // An empty request (an empty line, `*0`) is no request.
         if self.spans.len() > self.ends.last().copied().unwrap_or(0) {
             self.ends.push(self.spans.len());
+            self.byte_ends.push(self.pos);
         }
     }
 
@@ -412,5 +424,17 @@ mod tests {
                 parser.consume();
             }
         }
+    }
+
+    #[test]
+    fn what_is_behind_the_first_requests_is_parsed_anew() {
+        let buffer = b"*1\r\n$4\r\nPING\r\n\r\nECHO a\r\nECHO b\r\n*2\r\n$4\r\nEC";
+        let mut parser = RequestParser::new();
+        parser.parse(buffer, 10, Limits { bulk_len_max: 100, unauthenticated: false }).unwrap();
+        assert_eq!(parser.len(), 3);
+        let dropped = parser.consume_first(2);
+        assert_eq!(&buffer[dropped..dropped + 8], b"ECHO b\r\n");
+        parser.parse(&buffer[dropped..], 10, Limits { bulk_len_max: 100, unauthenticated: false }).unwrap();
+        assert_eq!((parser.len(), parser.consumed()), (1, 8));
     }
 }

@@ -1,5 +1,7 @@
 //! The clients of the server: what others may know of a connection and ask of it.
 
+use crate::effects::Waiter;
+use moonshard_engine::Error;
 use moonshard_engine::command::CommandId;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +40,23 @@ pub mod flag {
     pub const BLOCKED: u32 = 1 << 6;
     /// Has subscribed to something (`P`).
     pub const PUBSUB: u32 = 1 << 7;
+    /// Between MULTI and EXEC (`x`).
+    pub const MULTI: u32 = 1 << 8;
+}
+
+/// What a client that CLIENT UNBLOCK releases with an error is answered.
+pub const UNBLOCKED: Error = Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+/// What is new about a client's wait for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WaitNews {
+    /// Nothing.
+    None,
+    /// A key may be ready, and the client's own task is to look.
+    Retry,
+    /// It is over.
+    Over,
 }
 
 /// Most bytes pushed to a client that wait for its connection to take them.
@@ -80,10 +99,17 @@ pub struct Client {
     pub reply_buffer: AtomicU64,
     /// Unix time in milliseconds since when more waits to be sent than the soft limit allows; 0 while it does not.
     pub over_soft_limit_since_ms: AtomicU64,
+    /// Requests queued since MULTI, and the bytes they take.
+    pub queued: (AtomicU32, AtomicU64),
+    /// Keys watched for the next EXEC.
+    pub watched: AtomicU32,
+    /// What it waits for, if it does.
+    pub waiter: Mutex<Option<Arc<Waiter>>>,
     /// Names.
     pub names: Mutex<Names>,
     killed: AtomicBool,
     unblocked: AtomicU8,
+    wait_news: AtomicU8,
     has_pushes: AtomicBool,
     pushes: Mutex<VecDeque<Arc<[u8]>>>,
     /// Bytes of the pushes.
@@ -113,9 +139,13 @@ impl Client {
             output_buffer: AtomicU64::new(0),
             reply_buffer: AtomicU64::new(0),
             over_soft_limit_since_ms: AtomicU64::new(0),
+            queued: (AtomicU32::new(0), AtomicU64::new(0)),
+            watched: AtomicU32::new(0),
+            waiter: Mutex::new(None),
             names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
             killed: AtomicBool::new(false),
             unblocked: AtomicU8::new(0),
+            wait_news: AtomicU8::new(WaitNews::None as u8),
             has_pushes: AtomicBool::new(false),
             pushes: Mutex::new(VecDeque::new()),
             push_bytes: AtomicU64::new(0),
@@ -199,7 +229,30 @@ impl Client {
 
     /// Whether the connection's task has something to do besides reading.
     pub fn has_news(&self) -> bool {
-        self.is_killed() || self.has_pushes.load(Relaxed)
+        self.is_killed() || self.has_pushes.load(Relaxed) || self.wait_news.load(Relaxed) > 0
+    }
+
+    /// Tells the connection's task that its wait is over.
+    pub fn wake_served(&self) {
+        self.wait_news.store(WaitNews::Over as u8, Relaxed);
+        self.wake();
+    }
+
+    /// Tells the connection's task that a key it waits for is ready, but not all shards that it needs were free.
+    pub fn retry_wait(&self) {
+        // That the wait is over is not to be forgotten for it.
+        let _ =
+            self.wait_news.compare_exchange(WaitNews::None as u8, WaitNews::Retry as u8, Relaxed, Relaxed);
+        self.wake();
+    }
+
+    /// What is new about the client's wait since the last call.
+    pub fn take_wait_news(&self) -> WaitNews {
+        match self.wait_news.swap(WaitNews::None as u8, Relaxed) {
+            news if news == WaitNews::Over as u8 => WaitNews::Over,
+            news if news == WaitNews::Retry as u8 => WaitNews::Retry,
+            _ => WaitNews::None,
+        }
     }
 
     /// Remembers whom to wake; the task calls it once, and again only when its waker changed.
@@ -215,6 +268,9 @@ impl Client {
 
     /// Marks a blocked client as released by CLIENT UNBLOCK, with an error or as if it timed out.
     pub fn unblock(&self, with_error: bool) -> bool {
+        if let Some(waiter) = self.waiter.lock().clone() {
+            return waiter.release(with_error.then_some(&UNBLOCKED));
+        }
         if !self.has_flag(flag::BLOCKED) {
             return false;
         }

@@ -1,6 +1,7 @@
 //! What happens by itself: keys expire, idle clients are closed, memory is looked at.
 
-use crate::server::{Server, unix_ms};
+use crate::effects::Moment;
+use crate::server::{Server, engine_settings, unix_ms};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -34,13 +35,15 @@ pub async fn run(server: Arc<Server>) {
 }
 
 async fn expire_round(server: &Server) {
-    let lazy = server.config.load().lazyfree_lazy_expire;
-    for cell in &server.shards {
+    let settings = server.config.load_full();
+    let (lazy, engine) = (settings.lazyfree_lazy_expire, engine_settings(&settings, server.seed));
+    for (index, cell) in server.shards.iter().enumerate() {
         for _ in 0..EXPIRE_SLICES_MAX {
             let again = match cell.lock.try_lock() {
                 Some(mut guard) => {
-                    let outcome = guard.shard.expire_cycle(unix_ms(), EXPIRE_SLICE, lazy);
-                    server.reap(&mut guard.shard);
+                    let now_ms = unix_ms();
+                    let outcome = guard.shard.expire_cycle(now_ms, EXPIRE_SLICE, lazy);
+                    server.settle(index, &mut guard, Moment { now_ms, settings: &engine });
                     outcome.is_worthwhile()
                 }
                 None => false,

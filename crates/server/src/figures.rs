@@ -2,7 +2,7 @@
 //! kept for when it is not, and the rates of the last moments.
 
 use crate::server::Server;
-use crate::shards::ShardState;
+use crate::shards::{ShardGuards, ShardState};
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::{CommandStats, Latencies, ShardStats};
 use parking_lot::Mutex;
@@ -154,6 +154,17 @@ impl Server {
             }
         }
         figures.clone()
+    }
+
+    /// Takes the figures of shards that the caller has locked.
+    pub fn note_figures(&self, guards: &ShardGuards<'_>) {
+        let mut figures = self.figures.shards.lock();
+        figures.resize_with(self.shards.len(), ShardFigures::default);
+        for (index, guard) in guards {
+            if let Some(figures) = figures.get_mut(*index) {
+                figures.take(guard);
+            }
+        }
     }
 
     /// Keeps the figures fresh: called about every second.

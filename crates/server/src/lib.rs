@@ -8,6 +8,7 @@ mod commands;
 pub mod config;
 mod connection;
 mod cron;
+mod effects;
 mod figures;
 mod latency;
 mod listener;

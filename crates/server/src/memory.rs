@@ -1,6 +1,7 @@
 //! Memory: what is used, the limit, and making room under it.
 
 use crate::allocator;
+use crate::effects::Moment;
 use crate::server::{Server, engine_settings, unix_ms};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
@@ -64,7 +65,9 @@ impl Server {
         let (mut evicted, mut held) = (0, Vec::new());
         for shard in (first..first + count).map(|shard| shard % count) {
             match self.shards[shard].lock.try_lock_for_spin() {
-                Some(mut guard) => evicted += self.evict_some(&mut guard, settings, limit, now_ms),
+                Some(mut guard) => {
+                    evicted += self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings })
+                }
                 None => held.push(shard),
             }
             if !self.is_over(limit) {
@@ -78,21 +81,21 @@ impl Server {
         // The others have nothing that may go, so these have to be waited for.
         for shard in held {
             let mut guard = self.shards[shard].lock.lock().await.ok()?;
-            evicted += self.evict_some(&mut guard, settings, limit, now_ms);
+            evicted += self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings });
         }
         Some(evicted)
     }
 
     /// Evicts some keys of a shard; returns how many.
-    fn evict_some(&self, state: &mut ShardState, settings: &Settings, limit: u64, now_ms: u64) -> usize {
+    fn evict_some(&self, index: usize, state: &mut ShardState, limit: u64, moment: Moment<'_>) -> usize {
         let mut evicted = 0;
         while evicted < EVICT_BATCH
             && self.is_over(limit)
-            && state.shard.evict_one(now_ms, settings, &mut state.rng).is_some()
+            && state.shard.evict_one(moment.now_ms, moment.settings, &mut state.rng).is_some()
         {
             evicted += 1;
         }
-        self.reap(&mut state.shard);
+        self.settle(index, state, moment);
         evicted
     }
 

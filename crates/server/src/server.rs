@@ -3,6 +3,7 @@
 use crate::clients::Clients;
 use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
+use crate::effects::KeyTable;
 use crate::figures::Figures;
 use crate::latency::Latency;
 use crate::listener::Listening;
@@ -142,8 +143,15 @@ impl Server {
             let shard =
                 Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled);
             let vm = Vm::new(index, scripts.registry.clone(), control.clone(), scripts.host());
+            let audience = shard.effects.audience.clone();
             let state = ShardState { shard, vm, rng: Rng::new(random.next()) };
-            ShardCell { lock: ShardLock::new(state), control, script_holds: HeldShards::default() }
+            ShardCell {
+                lock: ShardLock::new(state),
+                control,
+                script_holds: HeldShards::default(),
+                waits: KeyTable::new(audience.clone()),
+                watched: KeyTable::new(audience),
+            }
         });
         let shards: Box<[ShardCell]> = cells.collect();
         let monitors = Arc::<Monitors>::default();

@@ -1,5 +1,6 @@
 //! The shards as the server holds them, and how commands get several of them at once.
 
+use crate::effects::{KeyTable, Waiter, Watcher};
 use crate::scripts::HeldShards;
 use moonshard_engine::Rng;
 use moonshard_engine::keyspace::Shard;
@@ -26,6 +27,10 @@ pub struct ShardCell {
     pub control: Arc<Control>,
     /// What that script has locked besides this shard.
     pub script_holds: HeldShards,
+    /// Clients that wait for a key.
+    pub waits: KeyTable<Arc<Waiter>>,
+    /// Clients that watch a key.
+    pub watched: KeyTable<Watcher>,
 }
 
 /// Guards of several shards, in ascending order; see [`lock_all`](moonshard_lock::lock_all).

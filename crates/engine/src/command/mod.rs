@@ -85,13 +85,25 @@ pub enum SessionCommand {
     ClientTrackingInfo,
     ClientUnblock,
     ClientUnpause,
+    Discard,
+    Exec,
     Hello,
     Monitor,
+    Multi,
     Quit,
     Readonly,
     Readwrite,
     Reset,
     Select,
+    Unwatch,
+    Watch,
+}
+
+impl SessionCommand {
+    /// Whether it runs at once between MULTI and EXEC, where other commands are queued.
+    pub const fn runs_in_multi(self) -> bool {
+        matches!(self, Self::Discard | Self::Exec | Self::Multi | Self::Quit | Self::Reset | Self::Watch)
+    }
 }
 
 /// Commands about the server as a whole, each handled by the server.

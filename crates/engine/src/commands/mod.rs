@@ -35,6 +35,7 @@ mod set;
 mod sorted_set;
 mod stream;
 mod string;
+mod transaction;
 
 use crate::command::Command;
 
@@ -54,4 +55,5 @@ pub(crate) const GROUPS: &[&[&Command]] = &[
     sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
+    transaction::COMMANDS,
 ];

@@ -542,6 +542,18 @@ fn discard(garbage: &mut Vec<Garbage>, value: Garbage, lazy: bool) {
 }
 
 impl Shard {
+    /// The entry of a key, if it is there and not due at Unix time `now_ms`; counted as no use of it.
+    pub fn entry(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Entry> {
+        let table = &self.databases[db].table;
+        let entry = table.get(table.hash(key), key)?;
+        entry.expiry_ms().is_none_or(|at| at > now_ms).then_some(entry)
+    }
+
+    /// Whether a key is there and not due at Unix time `now_ms`.
+    pub fn holds(&self, db: usize, key: &[u8], now_ms: u64) -> bool {
+        self.entry(db, key, now_ms).is_some()
+    }
+
     /// Takes an entry out of a database, its counts kept right.
     pub(crate) fn detach(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<Entry> {
         let database = &mut self.databases[db];

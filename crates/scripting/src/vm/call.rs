@@ -7,7 +7,7 @@ use super::bridge::Bridge;
 use super::{errors, to_lua};
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::command::{CommandTable, Entry, Flags};
-use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_engine::{Args, Caller, CmdResult, Ctx};
 use moonshard_protocol::number::format_double;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -142,7 +142,7 @@ impl Bridge {
         let outcome = if entry.command.meta.flags.contains(Flags::WRITE) {
             self.write(cx, entry, args)
         } else {
-            let _: Result<(), Error> = cx.call(entry, args);
+            let _: CmdResult = cx.call(entry, args);
             Outcome::Reply
         };
         self.control.spectator.show(db, args);
@@ -156,7 +156,7 @@ impl Bridge {
         if !wrote_before && !self.control.begin_writing() {
             return Outcome::Killed;
         }
-        let _: Result<(), Error> = cx.call(entry, args);
+        let _: CmdResult = cx.call(entry, args);
         if !wrote_before && !has_written(cx) {
             self.control.did_not_write();
         }

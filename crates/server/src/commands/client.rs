@@ -27,7 +27,7 @@ pub(super) fn check_name(name: &[u8]) -> Result<(), Error> {
     Err(Error::text(format!("ERR Client names {NAME_ERROR}")))
 }
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn client_id(&mut self) -> Result<(), Error> {
         self.reply.int(self.session.client.id as i64);
         Ok(())

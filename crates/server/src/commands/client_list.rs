@@ -41,6 +41,7 @@ impl ClientType {
 const LETTERS: &[(u32, u8)] = &[
     (flag::MONITOR, b'O'),
     (flag::PUBSUB, b'P'),
+    (flag::MULTI, b'x'),
     (flag::BLOCKED, b'b'),
     (flag::CLOSE_AFTER_REPLY, b'c'),
     (flag::UNIX_SOCKET, b'U'),
@@ -81,8 +82,8 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
     // Writing into a Vec cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={} \
-         qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={} \
+         qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
          redir=-1 resp={}",
         client.id,
         client.addr,
@@ -93,8 +94,10 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         seconds(of(&client.last_interaction_ms)),
         String::from_utf8_lossy(&letters),
         client.db.load(Relaxed),
+        if client.has_flag(flag::MULTI) { i64::from(client.queued.0.load(Relaxed)) } else { -1 },
         of(&client.query_buffer),
         of(&client.query_buffer_free),
+        of(&client.queued.1),
         of(&client.reply_buffer),
         of(&client.reply_buffer),
         output - listed,

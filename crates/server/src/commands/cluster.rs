@@ -7,7 +7,6 @@ use crate::config::EndpointType;
 use moonshard_engine::Error;
 use moonshard_engine::command::ClusterCommand;
 use moonshard_engine::slot::{SLOTS, shard_of_slot, slot};
-use moonshard_lock::lock_all;
 use moonshard_protocol::Reply;
 use moonshard_store::number::parse_i64;
 
@@ -16,7 +15,7 @@ const FIXED_SLOTS: Error =
     Error::fixed("ERR This node serves all slots by itself: its slots cannot be changed or moved");
 const ONE_NODE: Error = Error::fixed("ERR A cluster has one node so far: others cannot be met or followed");
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// Runs a subcommand of CLUSTER.
     ///
     /// # Errors
@@ -156,8 +155,8 @@ impl Call<'_> {
         let slot = self.args.int(2)?;
         let slot = as_slot(slot).ok_or(Error::fixed("ERR Invalid slot"))?;
         let index = shard_of_slot(slot, self.server.shards.len());
-        let guard = self.server.shards[index].lock.lock().await.map_err(|_| Error::BUSY)?;
-        self.reply.count(guard.shard.keys_in_slot(slot));
+        let keys = self.lock(&[index]).await?.shard(index).map_or(0, |shard| shard.keys_in_slot(slot));
+        self.reply.count(keys);
         Ok(())
     }
 
@@ -169,18 +168,16 @@ impl Call<'_> {
             return Err(invalid);
         };
         let index = shard_of_slot(wanted, self.server.shards.len());
-        let guard = self.server.shards[index].lock.lock().await.map_err(|_| Error::BUSY)?;
-        let count = count.min(guard.shard.keys_in_slot(wanted));
-        let open = self.reply.open_array();
-        let mut found = 0;
-        if count > 0 {
-            let keys = guard.shard.databases[0].table().iter().map(|entry| entry.key());
-            for key in keys.filter(|key| slot(key) == wanted).take(count) {
-                self.reply.bulk(key);
-                found += 1;
+        let mut found = Vec::new();
+        if let Some(shard) = self.lock(&[index]).await?.shard(index) {
+            let count = count.min(shard.keys_in_slot(wanted));
+            if count > 0 {
+                let keys = shard.databases[0].table().iter().map(|entry| entry.key());
+                found.extend(keys.filter(|key| slot(key) == wanted).take(count).map(<[u8]>::to_vec));
             }
         }
-        self.reply.close(open, found);
+        self.reply.array(found.len());
+        found.iter().for_each(|key| self.reply.bulk(key));
         Ok(())
     }
 
@@ -257,10 +254,8 @@ impl Call<'_> {
     }
 
     /// Whether there is any key.
-    async fn has_keys(&self) -> Result<bool, Error> {
-        let all: Vec<usize> = (0..self.server.shards.len()).collect();
-        let guards = lock_all(&self.server.shards, &all).await.map_err(|_| Error::BUSY)?;
-        Ok(guards.iter().any(|(_, guard)| !guard.shard.is_empty()))
+    async fn has_keys(&mut self) -> Result<bool, Error> {
+        Ok(self.lock_every().await?.shards().iter().any(|shard| !shard.is_empty()))
     }
 
     fn set_slot(&mut self, topology: &Topology) -> Result<(), Error> {

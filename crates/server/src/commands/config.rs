@@ -8,7 +8,7 @@ use moonshard_engine::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn config_get(&mut self) -> Result<(), Error> {
         let found = self.server.config.get(self.args.from(2));
         self.reply.map(found.len());

@@ -23,7 +23,7 @@ https://redis.io/commands/slowlog for more information.\n\
 large objects that are often deleted, expired, or evicted, try to fragment those objects into multiple smaller \
 objects.\n";
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn latency_latest(&mut self) -> Result<(), Error> {
         let events = self.server.latency.events();
         self.reply.array(events.len());

@@ -10,7 +10,7 @@ const NEW_MOON: f64 = 947_182_440.0;
 /// Characters from the middle of the moon to its top; a character is about twice as high as wide.
 const RADIUS: i32 = 8;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn lolwut(&mut self) -> Result<(), Error> {
         if self.args.len() >= 3 && self.args.is(1, "VERSION") {
             self.args.int(2)?;

@@ -19,7 +19,7 @@ const LITTLE_BYTES: u64 = 5 << 20;
 /// Unused memory below this is no issue.
 const WASTE_BYTES: u64 = 10 << 20;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn memory_doctor(&mut self) -> Result<(), Error> {
         let (used, peak, resident) = (allocator::used(), allocator::peak(), resident_bytes());
         let mut issues = String::new();

@@ -7,25 +7,32 @@ mod config;
 mod debug;
 mod info;
 mod latency;
+mod locked;
 mod lolwut;
 mod memory;
 mod monitor;
+mod on_shards;
 mod replication;
 mod script;
 mod session;
 mod shutdown;
 mod slowlog;
+mod transaction;
 
 use crate::config::Settings;
 use crate::connection::Session;
 use crate::server::Server;
+use crate::shards::ShardGuards;
 use moonshard_engine::command::{Entry, ServerCommand, SessionCommand};
 use moonshard_engine::{Args, Error};
 use moonshard_protocol::Reply;
 use std::sync::Arc;
+use std::time::Instant;
+
+pub use transaction::Transaction;
 
 /// One call: who calls, with what, and where the reply goes.
-pub struct Call<'a> {
+pub struct Call<'a, 'g> {
     /// The server.
     pub server: &'a Arc<Server>,
     /// The connection's state.
@@ -42,9 +49,13 @@ pub struct Call<'a> {
     pub args: Args<'a>,
     /// Unix time in milliseconds.
     pub now_ms: u64,
+    /// Microseconds beyond it.
+    pub micros: u16,
+    /// The shards that the transaction has locked in which the call runs.
+    pub held: Option<&'a mut ShardGuards<'g>>,
 }
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// Runs a command about the connection.
     ///
     /// # Errors
@@ -72,14 +83,27 @@ impl Call<'_> {
             Session::ClientTrackingInfo => self.client_tracking_info(),
             Session::ClientUnblock => self.client_unblock(),
             Session::ClientUnpause => self.client_unpause(),
+            Session::Discard => self.discard(),
+            Session::Exec => self.exec().await,
             Session::Hello => self.hello(),
+            Session::Multi => self.multi(),
             Session::Quit => self.quit(),
             Session::Readonly => self.readonly(true),
             Session::Readwrite => self.readonly(false),
             Session::Reset => self.reset(),
             Session::Select => self.select(),
+            Session::Unwatch => self.unwatch(),
+            Session::Watch => self.watch().await,
             Session::Monitor => self.monitor(),
         }
+    }
+
+    /// Counts the call, which began at `started`, and shows it to whom it may concern.
+    pub fn observe(&mut self, failed: bool, started: Instant) {
+        let nanos = started.elapsed().as_nanos() as u64;
+        self.session.count(self.entry.id, failed, nanos);
+        self.server.latency.record(self.entry.id, nanos);
+        self.server.observe(self.entry, self.args, nanos, &self.session.client);
     }
 
     /// Redis' answer to a subcommand with more arguments than it knows.

@@ -4,7 +4,7 @@ use super::Call;
 use crate::clients::flag;
 use moonshard_engine::Error;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// From now on the client sees every command. Asking again is not answered, as in Redis.
     pub(super) fn monitor(&mut self) -> Result<(), Error> {
         let client = &self.session.client;

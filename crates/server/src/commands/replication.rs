@@ -1,14 +1,14 @@
 //! What clients ask about replication: ROLE, WAIT; and LASTSAVE.
 
 use super::Call;
-use crate::clients::flag;
+use crate::clients::{UNBLOCKED, flag};
 use moonshard_engine::Error;
 use std::time::{Duration, Instant};
 
 /// How often a waiting client looks whether it was released.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn role(&mut self) -> Result<(), Error> {
         self.reply.array(3);
         self.reply.bulk(b"master");
@@ -55,9 +55,10 @@ impl Call<'_> {
     }
 
     /// Waits for so many replicas for the time in the argument at `timeout`.
-    async fn wait_for_replicas(&self, replicas: i64, timeout: usize) -> Result<(), Error> {
+    async fn wait_for_replicas(&mut self, replicas: i64, timeout: usize) -> Result<(), Error> {
         let millis = self.wait_time(timeout)?;
-        if replicas > 0 {
+        // A transaction does not wait.
+        if replicas > 0 && self.held.is_none() {
             // A time that is beyond what the clock can tell is none.
             let end =
                 (millis > 0).then(|| Instant::now().checked_add(Duration::from_millis(millis))).flatten();
@@ -67,7 +68,7 @@ impl Call<'_> {
             let released = wait_until(end, &client).await;
             client.set_flag(flag::BLOCKED, false);
             if released == Some(true) {
-                return Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+                return Err(UNBLOCKED);
             }
         }
         Ok(())

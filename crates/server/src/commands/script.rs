@@ -5,7 +5,7 @@ use moonshard_engine::Error;
 
 const FLUSH_MODES: Error = Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn script_help(&mut self) -> Result<(), Error> {
         self.reply.lines(&[
             "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -53,6 +53,9 @@ impl Call<'_> {
             _ => return Err(FLUSH_MODES),
         }
         self.server.scripts.registry.flush();
+        for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
+            state.vm.reset();
+        }
         for cell in &self.server.shards {
             if let Some(mut guard) = cell.lock.try_lock() {
                 guard.vm.reset();

@@ -17,7 +17,7 @@ const HELLO_NO_AUTH: Error = Error::fixed(
      <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// Authenticates with a user and a password.
     fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Result<(), Error> {
         let right = match &self.settings.requirepass {
@@ -137,6 +137,7 @@ impl Call<'_> {
 
     pub(super) fn reset(&mut self) -> Result<(), Error> {
         let session = &mut *self.session;
+        session.end_transaction(self.server);
         let client = &session.client;
         if client.has_flag(flag::MONITOR) {
             self.server.monitors.remove(client.id);

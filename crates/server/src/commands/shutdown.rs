@@ -3,7 +3,7 @@
 use super::Call;
 use moonshard_engine::Error;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// Ends the server. The client gets no reply; its connection closes.
     pub(super) fn shutdown(&mut self) -> Result<(), Error> {
         let (mut save, mut no_save, mut other, mut abort) = (false, false, false, false);

@@ -6,7 +6,7 @@ use moonshard_engine::Error;
 /// Entries that GET shows unless it is told how many.
 const COUNT_DEFAULT: usize = 10;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn slowlog_get(&mut self) -> Result<(), Error> {
         const BAD_COUNT: Error = Error::fixed("ERR count should be greater than or equal to -1");
         let count = match self.args.len() {

@@ -5,6 +5,7 @@
 //! be sent, so that a client may send any number of requests before it reads.
 
 mod batch;
+mod blocked;
 mod buffers;
 mod general;
 mod launch;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 /// Bytes by which a read buffer grows, at least.
 const READ_LEN: usize = 16 * 1024;
@@ -46,6 +48,8 @@ enum Wake {
     News,
     /// Everything is sent.
     Flushed,
+    /// What the client waited for did not come in time.
+    TimedOut,
 }
 
 /// What a connection is waiting for.
@@ -53,6 +57,8 @@ enum Wake {
 enum Want {
     Requests,
     Flush,
+    /// The end of a wait for a key; requests may arrive, but wait as well.
+    Key,
 }
 
 /// How serving a connection ended.
@@ -83,6 +89,8 @@ pub struct Connection<S> {
     /// Whether the read buffer may hold requests that were not run because too many replies wait.
     backlog: bool,
     waker: Option<Waker>,
+    /// When the wait for a key is given up.
+    deadline: Option<Pin<Box<Sleep>>>,
     registration: Registration,
 }
 
@@ -109,6 +117,7 @@ impl<S> Connection<S> {
             sent: 0,
             backlog: false,
             waker: None,
+            deadline: None,
             registration,
         }
     }
@@ -130,6 +139,8 @@ impl<S> Connection<S> {
             sent: self.sent,
             backlog: self.backlog,
             waker: None,
+            // A timer belongs to its event loop: the wait goes on with a new one.
+            deadline: None,
             registration: self.registration,
         })
     }
@@ -139,16 +150,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Serves the client until one side ends it, or it is dealt to another I/O thread than this one, `thread`.
     async fn serve(mut self, thread: usize) -> End<S> {
         loop {
-            let want = if self.session.closing { Want::Flush } else { Want::Requests };
+            let want = match () {
+                () if self.session.closing => Want::Flush,
+                () if self.session.waiter.is_some() => Want::Key,
+                () => Want::Requests,
+            };
             match self.wait(want).await {
+                Wake::Read if want == Want::Key => {}
                 Wake::Read => self.process().await,
+                Wake::TimedOut => self.time_out(),
                 Wake::News if self.session.client.is_killed() => {
                     if self.session.client.is_flooded() {
                         self.server.note_output_overrun(&self.session.client);
                     }
                     break;
                 }
-                Wake::News => self.session.client.take_pushes(self.reply.buffer_mut()),
+                Wake::News => {
+                    self.session.client.take_pushes(self.reply.buffer_mut());
+                    self.go_on_waiting().await;
+                }
                 Wake::Closed | Wake::Flushed => break,
             }
             self.publish();
@@ -159,6 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return End::Moving(Box::new(self));
             }
         }
+        if let Some(waiter) = self.session.waiter.take() {
+            waiter.leave(&self.server);
+        }
+        self.session.end_transaction(&self.server);
         End::Closed
     }
 
@@ -179,8 +203,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if found > 0 {
                 let memory = std::mem::take(&mut self.memory);
                 let batch = Batch::new(memory, &parser, &input, &self.server);
-                self.run_batch(&batch).await;
+                let ran = self.run_batch(&batch).await;
                 let memory = batch.into_memory();
+                if self.session.waiter.is_some() && !self.session.closing {
+                    self.input = input;
+                    self.memory = memory;
+                    let consumed = parser.consume_first(ran);
+                    self.parser = parser;
+                    self.drop_input(consumed);
+                    return;
+                }
                 // A large batch may have had many arguments, and would keep the room for them.
                 if parser.consumed() <= KEEP_LEN {
                     self.memory = memory;
@@ -235,6 +267,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.client.has_news() {
             return Poll::Ready(Wake::News);
         }
+        if want == Want::Key && self.poll_deadline(cx).is_ready() {
+            return Poll::Ready(Wake::TimedOut);
+        }
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Closed),
             Poll::Ready(Ok(())) if want == Want::Flush => return Poll::Ready(Wake::Flushed),
@@ -242,7 +277,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Pending if want == Want::Flush || self.unsent() > UNSENT_PAUSE => return Poll::Pending,
             Poll::Pending => {}
         }
-        if self.backlog {
+        if want == Want::Key && self.input.len() > KEEP_LEN {
+            // Enough has arrived to go on with.
+            return Poll::Pending;
+        }
+        if self.backlog && want == Want::Requests {
             return Poll::Ready(Wake::Read);
         }
         self.poll_receive(cx)

@@ -3,13 +3,14 @@
 
 use super::batch::{Batch, Place};
 use super::{Connection, ReplyMode};
+use crate::effects::Moment;
 use crate::memory::needs_room;
 use crate::server::{Server, unix_micros};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
 use moonshard_engine::keyspace::{Keyspace, Shards};
-use moonshard_engine::{Args, Caller, Ctx, Error};
+use moonshard_engine::{Args, Caller, Ctx, Error, Flow};
 use moonshard_lock::Guard;
 use moonshard_scripting::Plan as ScriptPlan;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const PREFETCH_MIN: usize = 4;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Runs the requests of a batch in order.
-    pub(super) async fn run_batch(&mut self, batch: &Batch<'_>) {
+    /// Runs the requests of a batch in order. Returns how many it ran: all of them, unless one waits for a key.
+    pub(super) async fn run_batch(&mut self, batch: &Batch<'_>) -> usize {
         self.refresh_settings();
         let now_micros = unix_micros();
         let now_ms = now_micros / 1000;
@@ -33,10 +34,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let server = self.server.clone();
         let mut at = 0;
         let mut held = None;
-        while at < batch.len() && !self.session.closing {
+        while at < batch.len() && !self.session.closing && self.session.waiter.is_none() {
             if self.is_plain() {
                 at = self.run_ready(&server, batch, at, held.take(), now_ms);
-                if at == batch.len() {
+                if at == batch.len() || self.session.waiter.is_some() {
                     break;
                 }
                 // Once the shard that is held by another is free, its requests run on under one hold of its lock:
@@ -58,9 +59,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         for (id, more) in self.session.uncounted.drain(..) {
             self.server.figures.count(id, more);
         }
-        if let Some(entry) = batch.plan(batch.len() - 1).entry {
+        if let Some(entry) = at.checked_sub(1).and_then(|last| batch.plan(last).entry) {
             self.session.client.note_command(entry.id);
         }
+        at
     }
 
     /// Whether room has to be made before the command may run.
@@ -71,7 +73,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether nothing stands between a request and its shard: no authentication, pause, monitor, or muted replies.
     fn is_plain(&self) -> bool {
-        self.session.authenticated && self.session.reply_mode == ReplyMode::On && !self.server.is_watched()
+        self.session.authenticated
+            && self.session.reply_mode == ReplyMode::On
+            && self.session.transaction.is_none()
+            && !self.server.is_watched()
     }
 
     /// Runs requests from `at` on until one cannot run at once; returns its position. Neighbours of one shard share
@@ -108,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if let Place::Script { slot, .. } = plan.place {
                         guard.vm.expect(ScriptPlan::Slot(slot));
                     }
-                    self.call(guard, entry, batch.args(at), now_ms);
+                    self.call(index as usize, guard, entry, batch.args(at), now_ms);
                     let ended = server.ticks.raw();
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
@@ -116,8 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if server.is_notable(nanos) {
                         server.observe_slow(entry, batch.args(at), nanos, &self.session.client);
                     }
-                    if !guard.shard.garbage.is_empty() {
-                        server.reap(&mut guard.shard);
+                    if self.session.waiter.is_some() {
+                        return at + 1;
                     }
                 }
                 Place::Anywhere => {
@@ -135,8 +140,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Runs a command on one shard.
     #[inline]
-    fn call(&mut self, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
-        let ShardState { shard, vm, rng } = state;
+    fn call(&mut self, index: usize, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
+        let ShardState { shard, vm, rng } = &mut *state;
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
                 .at_micros(self.micros)
@@ -148,9 +153,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rng,
             scripts: Some(vm),
         };
-        if let Err(error) = cx.call(entry, args) {
-            self.note_error(&error);
+        match cx.call(entry, args) {
+            Ok(Flow::Done) => {}
+            Ok(Flow::Block(wait)) => self.session.wait_for(&self.server, *wait),
+            Err(error) => self.note_error(&error),
         }
+        self.server.settle(index, state, Moment { now_ms, settings: &self.engine });
     }
 
     /// Runs a command that needs no shard.

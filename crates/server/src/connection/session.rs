@@ -1,6 +1,8 @@
 //! What a connection is at the moment: its protocol, database, user and modes.
 
 use crate::clients::Client;
+use crate::commands::Transaction;
+use crate::effects::{Waiter, Watched};
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::CommandStats;
 use moonshard_protocol::Encoding;
@@ -33,6 +35,14 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Whether its reads leave keys' access time alone.
     pub no_touch: bool,
+    /// What was queued since MULTI.
+    pub transaction: Option<Transaction>,
+    /// The keys watched for the next EXEC.
+    pub watched: Watched,
+    /// The wait for a key, while it blocks.
+    pub waiter: Option<Arc<Waiter>>,
+    /// Unix time in milliseconds at which the wait is given up, if ever.
+    pub wait_until_ms: Option<u64>,
     /// Closed once all replies are written.
     pub closing: bool,
     /// Calls of this batch that no shard has counted.
@@ -49,6 +59,10 @@ impl Session {
             authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            transaction: None,
+            watched: Watched::default(),
+            waiter: None,
+            wait_until_ms: None,
             closing: false,
             uncounted: Vec::new(),
         }

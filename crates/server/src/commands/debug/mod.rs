@@ -5,12 +5,11 @@ mod protocol;
 
 use super::Call;
 use crate::config::AllowedFor;
-use crate::shards::ShardGuards;
+use crate::effects::Moment;
 use moonshard_engine::command::Flags;
 use moonshard_engine::effects::EventClass;
 use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
 use moonshard_engine::{Error, Rng, glob};
-use moonshard_lock::lock_all;
 use moonshard_store::{Collection, Entry, ValueRef};
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -70,7 +69,7 @@ const HELP: &[&str] = &[
     "    Prints this help.",
 ];
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// Whether a command that needs `enable-debug-command` may run.
     fn debug_allowed(&self) -> bool {
         !self.entry.command.meta.flags.contains(Flags::PROTECTED)
@@ -136,18 +135,13 @@ impl Call<'_> {
         Ok(())
     }
 
-    async fn all_shards(&self) -> Result<ShardGuards<'_>, Error> {
-        let all: Vec<usize> = (0..self.server.shards.len()).collect();
-        lock_all(&self.server.shards, &all).await.map_err(|_| Error::BUSY)
-    }
-
     /// Holds every shard for a while, as if the whole server slept.
     async fn debug_sleep(&mut self) -> Result<(), Error> {
         const SECONDS_MAX: f64 = 1e9;
         let text = String::from_utf8_lossy(self.args.raw(2)).into_owned();
         let seconds = text.trim().parse::<f64>().unwrap_or(0.0);
         let seconds = if seconds.is_nan() { 0.0 } else { seconds.clamp(0.0, SECONDS_MAX) };
-        let guards = self.all_shards().await?;
+        let guards = self.lock_every().await?;
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
         drop(guards);
         self.reply.ok();
@@ -157,17 +151,17 @@ impl Call<'_> {
     /// Fails inside a command with every shard in hand, as an error in the program would. In Redis this ends the
     /// server; here it must end this connection only.
     async fn debug_panic(&mut self) -> Result<(), Error> {
-        let _guards = self.all_shards().await?;
+        let _guards = self.lock_every().await?;
         panic!("DEBUG PANIC called");
     }
 
     async fn debug_object(&mut self) -> Result<(), Error> {
-        let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
-        let mut guards = self.all_shards().await?;
-        let count = guards.len();
-        let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|(_, guard)| &mut guard.shard).collect();
+        let (db, now_ms, engine, key) = (self.session.db, self.now_ms, self.engine, self.args.raw(2));
+        let mut guards = self.lock_every().await?;
+        let mut shards = guards.shards();
+        let count = shards.len();
         let keys = Keyspace::new(Shards::Many(&mut shards, count), db, now_ms, engine);
-        let entry = keys.get(self.args.raw(2)).ok_or(Error::NO_SUCH_KEY)?;
+        let entry = keys.get(key).ok_or(Error::NO_SUCH_KEY)?;
         let idle = keys.clock().idle_seconds(entry.access());
         let text = describe(entry, idle);
         drop(guards);
@@ -180,10 +174,11 @@ impl Call<'_> {
         let count = positive(args.raw(2))?;
         let prefix = if args.len() > 3 { args.raw(3) } else { b"key" };
         let size = if args.len() == 5 { positive(args.raw(4))? } else { 0 };
+        let server = self.server;
         let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
-        let mut guards = self.all_shards().await?;
-        let total = guards.len();
-        let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|(_, guard)| &mut guard.shard).collect();
+        let mut guards = self.lock_every().await?;
+        let mut shards = guards.shards();
+        let total = shards.len();
         let mut keys = Keyspace::new(Shards::Many(&mut shards, total), db, now_ms, engine);
         let mut key = Vec::new();
         for number in 0..count {
@@ -200,14 +195,17 @@ impl Call<'_> {
             keys.set_str(&key, &value, Expiry::Clear);
             keys.changed(EventClass::STRING, "set", &key);
         }
+        for (index, state) in guards.states() {
+            server.settle(index, state, Moment { now_ms, settings: engine });
+        }
         drop(guards);
         self.reply.ok();
         Ok(())
     }
 
     async fn debug_digest(&mut self) -> Result<(), Error> {
-        let guards = self.all_shards().await?;
-        let digest = digest::of_all(guards.iter().map(|(_, guard)| &guard.shard));
+        let mut guards = self.lock_every().await?;
+        let digest = digest::of_all(guards.shards().into_iter().map(|shard| &*shard));
         drop(guards);
         self.reply.status(&digest::hex(digest));
         Ok(())
@@ -215,13 +213,14 @@ impl Call<'_> {
 
     async fn debug_digest_value(&mut self) -> Result<(), Error> {
         let (db, keys) = (self.session.db, self.args.from(2));
-        let guards = self.all_shards().await?;
+        let mut guards = self.lock_every().await?;
+        let shards = guards.shards();
         let digests: Vec<digest::Digest> = keys
             .iter()
             .map(|key| {
                 let mut digest = digest::Digest::default();
-                let found = guards.iter().find_map(|(_, guard)| {
-                    let table = guard.shard.databases.get(db)?.table();
+                let found = shards.iter().find_map(|shard| {
+                    let table = shard.databases.get(db)?.table();
                     table.get(table.hash(key), key)
                 });
                 if let Some(entry) = found {

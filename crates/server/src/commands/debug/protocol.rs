@@ -3,7 +3,7 @@
 use crate::commands::Call;
 use moonshard_engine::Error;
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn debug_protocol(&mut self) -> Result<(), Error> {
         #[expect(clippy::approx_constant, reason = "Redis answers this number")]
         const DOUBLE: f64 = 3.141;

@@ -116,7 +116,7 @@ fn wanted(args: &[&[u8]]) -> Vec<bool> {
     wanted
 }
 
-impl Call<'_> {
+impl Call<'_, '_> {
     pub(super) fn info(&mut self) -> Result<(), Error> {
         let mut report = Report {
             server: self.server,

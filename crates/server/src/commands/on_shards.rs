@@ -1,0 +1,188 @@
+//! Commands on keys by the general path: locks the shards that a call needs, waits for them if need be, and runs it.
+
+use super::Call;
+use crate::effects::Moment;
+use crate::memory::needs_room;
+use crate::shards::{ShardGuards, ShardState};
+use moonshard_engine::admission::Gate;
+use moonshard_engine::command::{Entry, Route};
+use moonshard_engine::cursor;
+use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::slot::{shard_of_slot, slot};
+use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall};
+use moonshard_lock::lock_all;
+use moonshard_scripting::Plan;
+use std::time::Instant;
+
+/// What a call needs before it can run.
+#[derive(Default)]
+pub(super) struct Needs {
+    /// The shards to lock, ascending; none for a call without keys.
+    pub(super) shards: Vec<usize>,
+    /// What its script may touch, if it is one.
+    script: Option<Plan>,
+    /// The slots of its keys.
+    pub(super) slots: Vec<u16>,
+}
+
+impl Call<'_, '_> {
+    /// The moment of the call, for what follows it.
+    pub(super) const fn moment(&self) -> Moment<'_> {
+        Moment { now_ms: self.now_ms, settings: self.engine }
+    }
+
+    /// Runs a command on the shards of its keys. A command that has to wait for a key leaves the waiter with the
+    /// session.
+    ///
+    /// # Errors
+    /// What the client is answered instead of a reply of the command's own.
+    pub async fn run_shards(&mut self) -> Result<(), Error> {
+        let (entry, args) = (self.entry, self.args);
+        let needs = self.needs(entry, args)?;
+        if needs.shards.is_empty() {
+            self.run_anywhere();
+            return Ok(());
+        }
+        let gate = if needs_room(entry) {
+            self.server.make_room(self.engine, self.now_ms).await
+        } else {
+            Gate::empty()
+        };
+        let server = self.server.clone();
+        let mut guards = lock_all(&server.shards, &needs.shards).await.map_err(|_| Error::BUSY)?;
+        if let Flow::Block(wait) = self.run_locked(&mut guards, needs, Caller::Client, gate) {
+            self.session.wait_for(&server, *wait);
+        }
+        server.settle_all(&mut guards, self.moment());
+        Ok(())
+    }
+
+    /// Runs a command that needs no shard.
+    pub(super) fn run_anywhere(&mut self) {
+        let started = Instant::now();
+        let mut rng = Rng::new(self.now_ms);
+        let mut cx = Ctx {
+            keys: Keyspace::new(Shards::None, self.session.db, self.now_ms, self.engine)
+                .at_micros(self.micros),
+            reply: self.reply,
+            caller: Caller::Client,
+            gate: Gate::empty(),
+            settings: self.engine,
+            rng: &mut rng,
+            scripts: None,
+        };
+        let outcome = cx.call(self.entry, self.args);
+        let nanos = started.elapsed().as_nanos() as u64;
+        self.session.count(self.entry.id, outcome.is_err(), nanos);
+        if let Err(error) = outcome {
+            self.server.count_error(&error);
+        }
+        self.server.observe(self.entry, self.args, nanos, &self.session.client);
+    }
+
+    /// Runs a command whose shards are among the locked ones.
+    pub(super) fn run_locked(
+        &mut self,
+        guards: &mut ShardGuards<'_>,
+        needs: Needs,
+        caller: Caller,
+        gate: Gate,
+    ) -> Flow {
+        let count = self.server.shards.len();
+        // A script runs in the VM of the first of its shards.
+        let first = needs.shards.first().copied();
+        let Some(at) = guards.iter().position(|(index, _)| Some(*index) == first) else { return Flow::Done };
+        if let Some(plan) = needs.script {
+            self.server.shards[guards[at].0].script_holds.set(guards.iter().map(|(index, _)| *index));
+            guards[at].1.vm.expect(plan);
+        }
+        let started = Instant::now();
+        let outcome = {
+            let mut shards: Vec<&mut Shard> = Vec::with_capacity(guards.len());
+            let mut runner = None;
+            for (position, (_, guard)) in guards.iter_mut().enumerate() {
+                let ShardState { shard, vm, rng } = &mut **guard;
+                shards.push(shard);
+                if position == at {
+                    runner = Some((vm, rng));
+                }
+            }
+            let Some((vm, rng)) = runner else { return Flow::Done };
+            let shards = match shards.len() {
+                1 => shards.pop().map_or(Shards::None, Shards::One),
+                _ => Shards::Many(&mut shards, count),
+            };
+            let mut cx = Ctx {
+                keys: Keyspace::new(shards, self.session.db, self.now_ms, self.engine)
+                    .at_micros(self.micros)
+                    .touching(!self.session.no_touch),
+                reply: self.reply,
+                caller,
+                gate,
+                settings: self.engine,
+                rng,
+                scripts: Some(vm),
+            };
+            cx.call(self.entry, self.args)
+        };
+        let nanos = started.elapsed().as_nanos() as u64;
+        guards[at].1.shard.stats.ran(self.entry.id, nanos);
+        self.server.observe(self.entry, self.args, nanos, &self.session.client);
+        outcome.unwrap_or_else(|error| {
+            self.server.count_error(&error);
+            Flow::Done
+        })
+    }
+
+    /// What a call must have before it can run.
+    ///
+    /// # Errors
+    /// `CROSSSLOT`, in cluster mode and for scripts; a script's own that are known before it runs.
+    pub(super) fn needs(&self, entry: &Entry, args: Args<'_>) -> Result<Needs, Error> {
+        let count = self.server.shards.len();
+        let meta = &entry.command.meta;
+        let mut needs = Needs::default();
+        match meta.route {
+            Route::Keys if !entry.command.has_keys() => {}
+            Route::Keys => {
+                let found = meta.each_key(args, &mut |span| needs.slots.push(slot(args.raw(span.index))));
+                if found.is_err() || needs.slots.is_empty() {
+                    // The command itself says what is wrong with its arguments.
+                    needs.shards = (0..count).collect();
+                    return Ok(needs);
+                }
+                if self.engine.cluster && needs.slots.windows(2).any(|pair| pair[0] != pair[1]) {
+                    return Err(Error::CROSS_SLOT);
+                }
+                needs.shards = if (meta.widens)(args) {
+                    (0..count).collect()
+                } else {
+                    needs.slots.iter().map(|&slot| shard_of_slot(slot, count)).collect()
+                };
+            }
+            Route::All => needs.shards = (0..count).collect(),
+            Route::Cursor => needs.shards = vec![cursor::shard_of(args.raw(1), count).unwrap_or(0)],
+            Route::Script => {
+                let plan = self.plan_script(entry, args)?;
+                needs.shards = match &plan {
+                    Plan::Slot(slot) => vec![shard_of_slot(*slot, count)],
+                    Plan::Slots(slots) => slots.iter().map(|&slot| shard_of_slot(slot, count)).collect(),
+                    Plan::AllShards => (0..count).collect(),
+                    // Any VM will do; taking turns keeps a script that is called often from one shard's keys.
+                    Plan::NoKeys => vec![self.session.client.id as usize % count],
+                };
+                needs.script = Some(plan);
+            }
+        }
+        needs.shards.sort_unstable();
+        needs.shards.dedup();
+        Ok(needs)
+    }
+
+    /// What the script's keys and flags let it touch.
+    fn plan_script(&self, entry: &Entry, args: Args<'_>) -> Result<Plan, Error> {
+        let call = ScriptCall::parse(entry.command, args)?;
+        let scripts = &self.server.scripts;
+        moonshard_scripting::plan(&scripts.registry, call.script, call.keys, scripts.settings.default_flags())
+    }
+}

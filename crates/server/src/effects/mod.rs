@@ -1,0 +1,218 @@
+//! What follows a command while its shards are still locked: whoever listens to the keyspace hears what has changed.
+//!
+//! The engine notes events ([`moonshard_engine::effects`]); [`Server::settle`] takes them after every command, and
+//! nobody else does. So a watched key is touched, and a waiting client served, before anybody else sees the change.
+
+mod key_table;
+mod wait;
+mod watch;
+
+pub use key_table::KeyTable;
+pub use wait::Waiter;
+pub use watch::{Watched, Watcher};
+
+use crate::server::Server;
+use crate::shards::{ShardGuards, ShardState};
+use moonshard_engine::admission::Gate;
+use moonshard_engine::command::Entry;
+use moonshard_engine::effects::{Event, EventClass};
+use moonshard_engine::keyspace::{Keyspace, Shards};
+use moonshard_engine::slot::{shard_of_slot, slot};
+use moonshard_engine::{Args, Caller, Ctx, Flow, Settings};
+use moonshard_lock::try_lock_all;
+use std::collections::VecDeque;
+use wait::Attempt;
+
+/// When, and under which settings, something happened.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// Unix time in milliseconds.
+    pub now_ms: u64,
+    /// The engine's settings.
+    pub settings: &'a Settings,
+}
+
+/// The locked shards with their numbers, ascending.
+type Held<'h> = Vec<(usize, &'h mut ShardState)>;
+
+/// A key that may be ready for those who wait for it.
+type Ready = VecDeque<(usize, Box<[u8]>)>;
+
+impl Server {
+    /// What follows a command on one shard.
+    #[inline]
+    pub fn settle(&self, index: usize, state: &mut ShardState, moment: Moment<'_>) {
+        if state.shard.effects.has_events() {
+            self.hear(&mut vec![(index, state)], moment);
+        }
+        if !state.shard.garbage.is_empty() {
+            self.reap(&mut state.shard);
+        }
+    }
+
+    /// What follows a command on several shards.
+    pub fn settle_all(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>) {
+        if guards.iter().any(|(_, guard)| guard.shard.effects.has_events()) {
+            self.hear(&mut held(guards), moment);
+        }
+        for (_, guard) in guards {
+            self.reap(&mut guard.shard);
+        }
+    }
+
+    /// Tries to serve a client that could not be served when its key was ready, because other shards were in use that
+    /// it needs; they are locked now.
+    pub fn serve_waiter(&self, waiter: &Waiter, guards: &mut ShardGuards<'_>, moment: Moment<'_>) {
+        let mut held = held(guards);
+        for key in &waiter.wait().keys {
+            self.serve(&mut held, (waiter.db, &key.key), moment);
+        }
+        self.hear(&mut held, moment);
+    }
+
+    #[cold]
+    fn hear(&self, held: &mut Held<'_>, moment: Moment<'_>) {
+        let mut ready = Ready::new();
+        loop {
+            for at in 0..held.len() {
+                for event in held[at].1.shard.effects.take_events() {
+                    self.tell(held, held[at].0, &event, moment, &mut ready);
+                }
+            }
+            let Some((db, key)) = ready.pop_front() else { return };
+            self.serve(held, (db, &key), moment);
+        }
+    }
+
+    /// Tells one change to all who listen. `index` is the shard that a whole database's event is about.
+    fn tell(&self, held: &Held<'_>, index: usize, event: &Event, moment: Moment<'_>, ready: &mut Ready) {
+        if event.class == EventClass::DATABASE {
+            if let Some((_, state)) = held.iter().find(|(of, _)| *of == index) {
+                self.touch_database(index, state, event.db, moment.now_ms);
+            }
+            let waiting = self.shards[index].waits.in_database(event.db);
+            waiting.into_iter().for_each(|(key, _)| note_ready(ready, event.db, &key));
+            return;
+        }
+        let shard = shard_of_slot(slot(&event.key), self.shards.len());
+        self.touch_key(shard, event);
+        if self.shards[shard].waits.has(event.db, &event.key) {
+            note_ready(ready, event.db, &event.key);
+        }
+    }
+
+    /// Serves those who wait for a key, first come first served, as long as it has something for them.
+    fn serve(&self, held: &mut Held<'_>, (db, key): (usize, &[u8]), moment: Moment<'_>) {
+        let shard = shard_of_slot(slot(key), self.shards.len());
+        for waiter in self.shards[shard].waits.of(db, key) {
+            let fits = {
+                let Some((_, state)) = held.iter().find(|(of, _)| *of == shard) else { return };
+                let entry = state.shard.entry(db, key, moment.now_ms);
+                entry.is_some_and(|entry| waiter.wait().kind.fits(entry))
+            };
+            if !fits {
+                if let Some(error) = &waiter.wait().gone {
+                    waiter.release(Some(error));
+                }
+                continue;
+            }
+            let Some((entry, args)) = waiter.call_of(key) else { continue };
+            if self.attempt(held, &waiter, entry, Args::new(&args), moment) == Attempt::NotYet
+                && !waiter.wait().kind.is_shared()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Runs the call that serves a waiting client. If it needs shards that are in use elsewhere, the client's own task
+    /// is woken to lock them.
+    fn attempt(
+        &self,
+        held: &mut Held<'_>,
+        waiter: &Waiter,
+        entry: &'static Entry,
+        args: Args<'_>,
+        moment: Moment<'_>,
+    ) -> Attempt {
+        let missing: Vec<usize> = self
+            .shards_of(entry, args)
+            .into_iter()
+            .filter(|shard| held.iter().all(|(of, _)| of != shard))
+            .collect();
+        let Ok(mut more) = try_lock_all(&self.shards, &missing) else {
+            waiter.client().retry_wait();
+            return Attempt::NotYet;
+        };
+        let attempt = {
+            let mut all: Held<'_> = held.iter_mut().map(|(index, state)| (*index, &mut **state)).collect();
+            all.extend(more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
+            all.sort_unstable_by_key(|(index, _)| *index);
+            waiter.serve(|reply| {
+                let mut shards = Vec::with_capacity(all.len());
+                let mut rng = None;
+                for (_, state) in &mut all {
+                    let ShardState { shard, rng: random, .. } = &mut **state;
+                    shards.push(shard);
+                    rng.get_or_insert(random);
+                }
+                let Some(rng) = rng else { return false };
+                let mut cx = Ctx {
+                    keys: Keyspace::new(
+                        Shards::Many(&mut shards, self.shards.len()),
+                        waiter.db,
+                        moment.now_ms,
+                        moment.settings,
+                    ),
+                    reply,
+                    caller: Caller::Client,
+                    gate: Gate::empty(),
+                    settings: moment.settings,
+                    rng,
+                    scripts: None,
+                };
+                match cx.resume(entry, args) {
+                    Ok(Flow::Done) => true,
+                    Ok(Flow::Block(_)) => false,
+                    Err(error) => {
+                        self.count_error(&error);
+                        true
+                    }
+                }
+            })
+        };
+        // What the call changed in the other shards is heard together with the rest.
+        for (_, guard) in &mut more {
+            for event in guard.shard.effects.take_events() {
+                if let Some((_, first)) = held.first_mut() {
+                    first.shard.effects.note(event.class, event.name, event.db, &event.key);
+                }
+            }
+            self.reap(&mut guard.shard);
+        }
+        attempt
+    }
+
+    /// The shards of a call's keys, ascending.
+    pub fn shards_of(&self, entry: &Entry, args: Args<'_>) -> Vec<usize> {
+        let mut shards = Vec::new();
+        let count = self.shards.len();
+        // A call without keys to find needs none.
+        let _ = entry.command.meta.each_key(args, &mut |span| {
+            shards.push(shard_of_slot(slot(args.raw(span.index)), count));
+        });
+        shards.sort_unstable();
+        shards.dedup();
+        shards
+    }
+}
+
+fn held<'h>(guards: &'h mut ShardGuards<'_>) -> Held<'h> {
+    guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect()
+}
+
+fn note_ready(ready: &mut Ready, db: usize, key: &[u8]) {
+    if !ready.iter().any(|(of, other)| *of == db && **other == *key) {
+        ready.push_back((db, key.into()));
+    }
+}
