@@ -94,6 +94,12 @@ impl Error {
         Self::text(format!("ERR invalid expire time in '{name}' command"))
     }
 
+    /// What EXEC answers when this error is the reason why nothing ran.
+    pub fn aborting_exec(&self) -> Self {
+        let reason = self.0.strip_prefix(b"ERR ").unwrap_or(&self.0);
+        Self::bytes([b"EXECABORT Transaction discarded because of: ", reason].concat())
+    }
+
     /// The error line without its minus.
     pub fn line(&self) -> &[u8] {
         &self.0

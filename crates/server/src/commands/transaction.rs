@@ -177,9 +177,7 @@ impl Call<'_, '_> {
         let room = transaction.requests.iter().any(|(entry, _)| needs_room(entry));
         let gate = if room { self.server.make_room(self.engine, self.now_ms).await } else { Gate::empty() };
         if gate.contains(Gate::OUT_OF_MEMORY) && transaction.has(Flags::DENYOOM) {
-            let mut line = b"EXECABORT Transaction discarded because of: ".to_vec();
-            line.extend_from_slice(Error::OUT_OF_MEMORY.line());
-            return Err(Error::bytes(line));
+            return Err(Error::OUT_OF_MEMORY.aborting_exec());
         }
         let arguments = transaction.arguments();
         let mut shards = self.shards_of_transaction(transaction, &arguments)?;

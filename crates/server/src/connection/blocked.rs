@@ -53,8 +53,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Looks what is new about the wait: it may be over, or a key may be ready.
     pub(super) async fn go_on_waiting(&mut self) {
+        // Taken although nothing may be waited for any more: else it would be news for ever.
+        let news = self.session.client.take_wait_news();
         let Some(waiter) = self.session.waiter.clone() else { return };
-        match self.session.client.take_wait_news() {
+        match news {
             WaitNews::None => {}
             WaitNews::Over => self.end_wait(),
             WaitNews::Retry => {

@@ -4,7 +4,7 @@ use super::batch;
 use super::{Connection, ReplyMode};
 use crate::clients::flag;
 use crate::commands::Call;
-use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route};
+use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route, SessionCommand};
 use moonshard_engine::keyspace::CommandStats;
 use moonshard_engine::{Args, Error};
 use moonshard_protocol::Encoding;
@@ -39,11 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let skipping = self.session.reply_mode == ReplyMode::Skip;
         if let Err(error) = self.run_checked(args, plan, now_ms).await {
-            if !runs_in_multi(plan.entry)
-                && let Some(transaction) = &mut self.session.transaction
-            {
-                transaction.abort();
-            }
+            let error = self.abort_transaction(plan.entry.or_else(|| CommandTable::get().find(args)), error);
             error.write(&mut self.reply);
             self.note_error(&error);
         }
@@ -53,6 +49,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.reply_mode == ReplyMode::On {
             self.reply.set_encoding(self.session.protocol);
         }
+    }
+
+    /// What a refused request means for the transaction that it was meant for; returns what is answered. A refused
+    /// EXEC ends the transaction.
+    fn abort_transaction(&mut self, entry: Option<&Entry>, error: Error) -> Error {
+        let Some(transaction) = &mut self.session.transaction else { return error };
+        if entry.is_some_and(|entry| matches!(entry.command.handler, Handler::Session(SessionCommand::Exec)))
+        {
+            self.session.end_transaction(&self.server);
+            return error.aborting_exec();
+        }
+        if !runs_in_multi(entry) {
+            transaction.abort();
+        }
+        error
     }
 
     async fn run_checked(&mut self, args: Args<'_>, plan: batch::Plan, now_ms: u64) -> Result<(), Error> {

@@ -54,7 +54,7 @@ fn brpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
-    let timeout_ms = timeout_ms(args, last, cx.keys.now_ms())?;
+    let timeout_ms = timeout_ms(args, last)?;
     let keys = &args.all()[1..last];
     for &key in keys {
         let Some(list) = cx.keys.write_as::<List>(key)? else { continue };

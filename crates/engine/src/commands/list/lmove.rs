@@ -101,7 +101,7 @@ fn brpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
-    let timeout_ms = timeout_ms(args, args.len() - 1, cx.keys.now_ms())?;
+    let timeout_ms = timeout_ms(args, args.len() - 1)?;
     if move_element(cx, args, from, to)? {
         let name = |end| if end == End::Front { &b"LEFT"[..] } else { b"RIGHT" };
         let (source, destination) = (args.raw(1), args.raw(2));

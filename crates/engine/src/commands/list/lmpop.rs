@@ -55,7 +55,7 @@ fn lmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn blmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let call = Call::parse(args, 2)?;
-    let timeout_ms = timeout_ms(args, 1, cx.keys.now_ms())?;
+    let timeout_ms = timeout_ms(args, 1)?;
     if call.pop(cx)? {
         return DONE;
     }

@@ -42,7 +42,7 @@ fn bzpopmax(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn pop(cx: &mut Ctx<'_>, args: Args<'_>, extreme: Extreme) -> CmdResult {
     let last = args.len() - 1;
-    let timeout_ms = timeout_ms(args, last, cx.keys.now_ms())?;
+    let timeout_ms = timeout_ms(args, last)?;
     let keys = &args.all()[1..last];
     for &key in keys {
         let Some(set) = cx.keys.write_as::<SortedSet>(key)? else { continue };
