@@ -44,6 +44,7 @@ corpus_files!(
     protocol,
     bits,
     hyperloglog,
+    geo,
     sort,
     transactions,
     pubsub,

@@ -21,6 +21,26 @@ pub fn format_double(value: f64, out: &mut Vec<u8>) {
     format_17g(value, out);
 }
 
+/// Room for what [`format_fixed`] writes.
+pub(crate) const FIXED_DOUBLE_MAX: usize = 340;
+
+/// `value` as C's `%.17f` prints it, without trailing zeros and without the sign of a zero.
+pub(crate) fn format_fixed(value: f64, buffer: &mut [u8; FIXED_DOUBLE_MAX]) -> &[u8] {
+    let mut rest = &mut buffer[..];
+    // A sign, at most 309 digits, a point and 17 more digits fit.
+    let _ = write!(rest, "{value:.17}");
+    let len = FIXED_DOUBLE_MAX - rest.len();
+    let text = &buffer[..len];
+    let text = if text.contains(&b'.') {
+        let kept = text.iter().rposition(|&byte| byte != b'0').map_or(0, |last| last + 1);
+        let text = &text[..kept];
+        text.strip_suffix(b".").unwrap_or(text)
+    } else {
+        text
+    };
+    if text == b"-0" { b"0" } else { text }
+}
+
 /// `%.17g` of a finite number, from Rust's exact scientific form with sixteen digits after the point.
 fn format_17g(value: f64, out: &mut Vec<u8>) {
     let mut text = [0u8; 32];

@@ -4,7 +4,7 @@
 //! reader wants them: RESP2 or RESP3 for a connection, a [tape](crate::tape) for a script, or nothing at all
 //! for the replay of a log. Nobody else spells RESP or asks for its version.
 
-use crate::number::format_double;
+use crate::number::{FIXED_DOUBLE_MAX, format_double, format_fixed};
 
 /// How a [`Reply`] encodes what is written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -440,6 +440,22 @@ impl Reply {
         }
     }
 
+    /// A floating point number with at most 17 digits after the point and never an exponent. RESP2 shows a bulk string.
+    pub fn fixed_double(&mut self, value: f64) {
+        let mut buffer = [0; FIXED_DOUBLE_MAX];
+        let text = format_fixed(value, &mut buffer);
+        match self.encoding {
+            Encoding::Resp2 | Encoding::Tape2 => self.bulk(text),
+            Encoding::Resp3 => self.line(b',', text),
+            // A script gets the number that the text says, which is less exact near zero.
+            Encoding::Tape3 => {
+                let said = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                self.double(said.unwrap_or(value));
+            }
+            Encoding::Off => {}
+        }
+    }
+
     /// A boolean. RESP2 shows 1 or 0.
     pub fn bool(&mut self, value: bool) {
         match self.encoding {
@@ -529,6 +545,9 @@ mod tests {
             (|r| r.pair(), b"", b"*2\r\n"),
             (|r| r.double(1.5), b"$3\r\n1.5\r\n", b",1.5\r\n"),
             (|r| r.double(-1.0 / 3.0), b"$20\r\n-0.33333333333333331\r\n", b",-0.33333333333333331\r\n"),
+            (|r| r.fixed_double(1e-5), b"$7\r\n0.00001\r\n", b",0.00001\r\n"),
+            (|r| r.fixed_double(-0.0), b"$1\r\n0\r\n", b",0\r\n"),
+            (|r| r.fixed_double(-120.5), b"$6\r\n-120.5\r\n", b",-120.5\r\n"),
             (|r| r.bool(true), b":1\r\n", b"#t\r\n"),
             (|r| r.bool(false), b":0\r\n", b"#f\r\n"),
             (|r| r.verbatim(b"txt", b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),

@@ -23,6 +23,7 @@ mod connection;
 mod counted_keys;
 mod elements;
 mod generic;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod introspection;
@@ -45,6 +46,7 @@ pub(crate) const GROUPS: &[&[&Command]] = &[
     cluster::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     introspection::COMMANDS,
