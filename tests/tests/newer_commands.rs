@@ -2,7 +2,9 @@
 //! replies, from a server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use moonshard_tests::resp::Client;
 use moonshard_tests::server::Server;
+use std::time::{Duration, Instant};
 
 #[test]
 fn waiting_for_a_log_that_nobody_writes() {
@@ -22,4 +24,26 @@ fn waiting_for_a_log_that_nobody_writes() {
     ] {
         assert_eq!(String::from_utf8_lossy(&client.ask(line).raw), expected, "{line}");
     }
+}
+
+#[test]
+fn fields_expire_by_themselves_and_in_scripts_time_stands_still() {
+    let server = Server::moonshard(4, &["--lua-default-flags", "allow-undeclared-keys"]);
+    let mut client = server.connect();
+    let command = |client: &mut Client, words: &[&str]| client.command(words).expect("a reply").text();
+    assert_eq!(command(&mut client, &["HSET", "h", "a", "1", "b", "2"]), ":2\r\n");
+    let script = "redis.call('HPEXPIRE', KEYS[1], 1, 'FIELDS', 1, 'a') \
+                  for i = 1, 3000000 do end \
+                  return redis.call('HGET', KEYS[1], 'a')";
+    assert_eq!(command(&mut client, &["EVAL", script, "1", "h"]), "$1\r\n1\r\n");
+    assert_eq!(command(&mut client, &["HSETEX", "gone", "PX", "1", "FIELDS", "1", "a", "1"]), ":1\r\n");
+    // Nobody asks for the keys: their fields go by themselves.
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while command(&mut client, &["DBSIZE"]) != ":1\r\n" {
+        assert!(Instant::now() < deadline, "a field that is due stays");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(command(&mut client, &["HGETALL", "h"]), "*2\r\n$1\r\nb\r\n$1\r\n2\r\n");
+    let info = command(&mut client, &["INFO", "stats"]);
+    assert!(info.contains("\r\nexpired_subkeys:2\r\n"), "{info}");
 }

@@ -106,6 +106,8 @@ pub struct Replay {
 pub struct Effects {
     /// Changes since the shard began, whether heard or not.
     pub changes: u64,
+    /// Those of them that are nothing but something's expiry.
+    pub expiries: u64,
     /// Who listens.
     pub audience: Arc<Audience>,
     events: Vec<Event>,

@@ -2,7 +2,8 @@
 //!
 //! The server calls [`Shard::expire_cycle`] about every 100 ms for each shard, with the shard locked only for one
 //! slice, and again at once while [`ExpireSlice::is_worthwhile`]. There is no second index of the keys that expire:
-//! a slice goes on through the table where the last one stopped, so a whole round costs a look at every key.
+//! a slice goes on through the table where the last one stopped, so a whole round costs a look at every key. Hashes with
+//! fields that expire are known by their deadlines, so due fields are found at once.
 
 use crate::keyspace::Shard;
 
@@ -20,20 +21,31 @@ pub struct ExpireSlice {
     pub expiring: usize,
     /// Those of them that were due, and are gone.
     pub expired: usize,
+    /// Fields of hashes that were due, and are gone.
+    pub expired_fields: usize,
+    /// Whether more fields are due.
+    pub fields_left: bool,
 }
 
 impl ExpireSlice {
-    /// Whether so many of the keys were due that another slice should follow at once.
+    /// Whether more fields are due, or so many of the keys were that another slice should follow at once.
     pub const fn is_worthwhile(&self) -> bool {
-        self.expired > 0 && self.expired * 100 > self.expiring * WORTHWHILE_PERCENT
+        self.fields_left || self.expired > 0 && self.expired * 100 > self.expiring * WORTHWHILE_PERCENT
     }
 }
 
 impl Shard {
-    /// Looks at about `budget` keys, and deletes and tells those that are due at Unix time `now_ms` in milliseconds;
-    /// large values are dropped off the request path if `lazy`. O(budget), or O(databases) when no key expires.
+    /// Looks at about `budget` keys, and deletes and tells those that are due at Unix time `now_ms` in milliseconds, and
+    /// as many due fields at most; large values are dropped off the request path if `lazy`. O(budget), or O(databases)
+    /// when nothing expires.
     pub fn expire_cycle(&mut self, now_ms: u64, budget: usize, lazy: bool) -> ExpireSlice {
         let mut slice = ExpireSlice::default();
+        for db in 0..self.databases.len() {
+            let left = budget - slice.expired_fields;
+            let (expired, more) = self.expire_fields_of(db, now_ms, left, lazy);
+            slice.expired_fields += expired;
+            slice.fields_left |= more;
+        }
         for _ in 0..self.databases.len() {
             self.expire_db %= self.databases.len();
             let db = self.expire_db;
@@ -153,9 +165,51 @@ mod tests {
     }
 
     #[test]
+    fn due_fields_go_in_slices_without_a_look_at_other_keys() {
+        let mut engine = engine();
+        for n in 0..500 {
+            engine.run(&["SET", &n.to_string(), "v"]);
+        }
+        for (n, count) in [(0, 3), (1, 40), (2, 1)] {
+            engine.db = n * 2;
+            let hash = ["h".to_owned(), n.to_string()].concat();
+            for field in 0..count {
+                let field = field.to_string();
+                engine.run(&["HSET", &hash, &field, "v"]);
+                engine.run(&[
+                    "HPEXPIRE",
+                    &hash,
+                    if field == "2" { "99" } else { "10" },
+                    "FIELDS",
+                    "1",
+                    &field,
+                ]);
+            }
+        }
+        engine.told();
+        engine.replayed();
+        let now_ms = engine.now_ms;
+        let cycle = |engine: &mut Engine, after| engine.shards[0].expire_cycle(now_ms + after, 15, false);
+        assert_eq!(cycle(&mut engine, 9), ExpireSlice::default());
+        let slices = std::array::from_fn(|_| cycle(&mut engine, 10));
+        let counts = slices.map(|slice| (slice.expired_fields, slice.fields_left, slice.looked_at));
+        assert_eq!(counts, [(15, true, 0), (15, true, 0), (12, false, 0)]);
+        assert!(slices[0].is_worthwhile() && !slices[2].is_worthwhile());
+        assert_eq!(engine.told(), "hexpired h0, hexpired h1, hexpired h1, hexpired h1, hexpired h2, del h2");
+        assert!(engine.replayed().starts_with("HDEL h0 0 1, HDEL h1 "));
+        assert_eq!(engine.shards[0].stats.expired_fields, 42);
+        assert_eq!(cycle(&mut engine, 98), ExpireSlice::default());
+        assert_eq!(cycle(&mut engine, 99).expired_fields, 2);
+        assert_eq!(engine.told(), "hexpired h0, del h0, hexpired h1, del h1");
+        assert!(engine.shards[0].databases.iter().all(|database| database.hashes_with_deadlines() == 0));
+        assert_eq!(engine.shards[0].len(), 500);
+    }
+
+    #[test]
     fn a_few_that_are_due_among_many_are_no_reason_to_go_on() {
-        assert!(ExpireSlice { looked_at: 100, expiring: 20, expired: 3 }.is_worthwhile());
-        assert!(!ExpireSlice { looked_at: 100, expiring: 20, expired: 2 }.is_worthwhile());
+        let slice = |expired| ExpireSlice { looked_at: 100, expiring: 20, expired, ..ExpireSlice::default() };
+        assert!(slice(3).is_worthwhile());
+        assert!(!slice(2).is_worthwhile());
         assert!(!ExpireSlice::default().is_worthwhile());
     }
 }

@@ -1,5 +1,6 @@
 //! A shard's part of one database.
 
+use super::field_expiry::FieldSchedule;
 use moonshard_store::{Entry, Seed, Table, Value};
 
 /// A removed value that is costly to drop.
@@ -18,6 +19,8 @@ pub enum Garbage {
 pub struct Database {
     pub(crate) table: Table<Entry>,
     pub(crate) expiring: usize,
+    /// The hashes with fields that expire.
+    pub(crate) field_schedule: FieldSchedule,
     /// Where the active expiry goes on.
     pub(crate) expire_cursor: u64,
     /// Sum over the sampled expiring keys of what they had left, and their number: for INFO's `avg_ttl`.
@@ -26,7 +29,13 @@ pub struct Database {
 
 impl Database {
     pub(crate) const fn new(seed: Seed) -> Self {
-        Self { table: Table::new(seed), expiring: 0, expire_cursor: 0, ttl_average_ms: 0 }
+        Self {
+            table: Table::new(seed),
+            expiring: 0,
+            field_schedule: FieldSchedule::new(),
+            expire_cursor: 0,
+            ttl_average_ms: 0,
+        }
     }
 
     /// Keys, those included that are due but were not looked at.

@@ -2,6 +2,7 @@
 
 mod access;
 mod database;
+mod field_expiry;
 mod kind;
 mod latencies;
 mod view;
@@ -50,6 +51,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
     /// By command id.

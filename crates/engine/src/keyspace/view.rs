@@ -1,6 +1,7 @@
 //! What a command sees of the keyspace: the selected database, over the shards it has locked, at one moment.
 
-use super::{AccessClock, Garbage, Kind, Shard, count_in_slot};
+use super::field_expiry::has_deadlines;
+use super::{AccessClock, Database, Garbage, Kind, Shard, count_in_slot};
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::rng::Rng;
@@ -131,7 +132,7 @@ impl<'a> Keyspace<'a> {
 
     /// The shard of `key`. Commands lock the shards of all their keys before they run.
     #[inline]
-    fn shard(&mut self, key: &[u8]) -> &mut Shard {
+    pub(super) fn shard(&mut self, key: &[u8]) -> &mut Shard {
         match &mut self.shards {
             Shards::One(shard) => shard,
             Shards::Many(shards, count) => {
@@ -156,7 +157,7 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// Deletes `key` if it is due. Every access comes by here first.
+    /// Deletes `key`, or fields of its hash, if they are due. Every access comes by here first.
     #[inline]
     fn settle(&mut self, key: &[u8]) -> (&mut Shard, u64) {
         let (db, now_ms, mode) = (self.db, self.now_ms, self.mode);
@@ -168,6 +169,9 @@ impl<'a> Keyspace<'a> {
             if due.is_some_and(|at| at <= now_ms) {
                 shard.expire(db, hash, key, lazy);
             }
+        }
+        if shard.databases[db].field_schedule.is_due(now_ms) && mode == ExpiryMode::DeleteWhenDue {
+            shard.expire_fields(db, key, now_ms, usize::MAX, lazy);
         }
         (shard, hash)
     }
@@ -358,7 +362,10 @@ impl<'a> Keyspace<'a> {
                 if entry.string().is_some() {
                     entry.set_string(value);
                 } else {
-                    let old = entry.replace_value(Value::String(value.to_vec()));
+                    let mut old = entry.replace_value(Value::String(value.to_vec()));
+                    if let Value::Collection(old) = &mut old {
+                        Database::forget_deadlines(&mut database.field_schedule, key, Some(old));
+                    }
                     discard(&mut shard.garbage, Garbage::Value(old), lazy);
                 }
                 touch_entry(entry, clock, changes);
@@ -391,8 +398,10 @@ impl<'a> Keyspace<'a> {
         let hash = shard.databases[db].table.hash(key);
         let mut entry = Entry::new(key, value, expiry);
         entry.set_access(clock.fresh());
-        shard.databases[db].table.insert_unique(hash, entry);
-        shard.databases[db].expiring += usize::from(expiry.is_some());
+        let database = &mut shard.databases[db];
+        database.table.insert_unique(hash, entry);
+        database.expiring += usize::from(expiry.is_some());
+        database.note_deadlines(hash, key);
         shard.count_slot(key, true);
     }
 
@@ -404,7 +413,12 @@ impl<'a> Keyspace<'a> {
         shard.count_slot(entry.key(), true);
         let database = &mut shard.databases[db];
         database.expiring += usize::from(entry.expiry_ms().is_some());
-        database.table.insert_unique(database.table.hash(entry.key()), entry);
+        let timed: Option<Box<[u8]>> = has_deadlines(&entry).then(|| entry.key().into());
+        let hash = database.table.hash(entry.key());
+        database.table.insert_unique(hash, entry);
+        if let Some(key) = timed {
+            database.note_deadlines(hash, &key);
+        }
     }
 
     fn remove_value(&mut self, key: &[u8]) -> bool {
@@ -490,9 +504,9 @@ impl<'a> Keyspace<'a> {
         self.shard(key).effects.replay_as(db, args);
     }
 
-    /// Changes told so far by the locked shards, without the keys that only expired.
+    /// Changes told so far by the locked shards, without what only expired.
     pub fn changes(&self) -> u64 {
-        let of = |shard: &Shard| shard.effects.changes - shard.stats.expired;
+        let of = |shard: &Shard| shard.effects.changes - shard.effects.expiries;
         match &self.shards {
             Shards::None => 0,
             Shards::One(shard) => of(shard),
@@ -557,7 +571,8 @@ impl Shard {
     /// Takes an entry out of a database, its counts kept right.
     pub(crate) fn detach(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<Entry> {
         let database = &mut self.databases[db];
-        let entry = database.table.remove(hash, key)?;
+        let mut entry = database.table.remove(hash, key)?;
+        Database::forget_deadlines(&mut database.field_schedule, key, entry.collection_mut());
         database.expiring -= usize::from(entry.expiry_ms().is_some());
         self.count_slot(key, false);
         Some(entry)
@@ -575,6 +590,7 @@ impl Shard {
     pub(crate) fn expire(&mut self, db: usize, hash: u64, key: &[u8], lazy: bool) {
         if self.discard(db, hash, key, lazy) {
             self.stats.expired += 1;
+            self.effects.expiries += 1;
             self.effects.replay_as(db, &[b"DEL", key]);
             self.effects.changed(EventClass::EXPIRED, "expired", db, key);
         }

@@ -36,7 +36,7 @@ fn hincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let sum = value.checked_add(increment).ok_or(Error::INCREMENT_OVERFLOW)?;
     let mut digits = itoa::Buffer::new();
-    hash.set(field, digits.format(sum).as_bytes(), cx.settings.hash, cx.settings.seed);
+    hash.set_keeping_deadline(field, digits.format(sum).as_bytes(), cx.settings.hash, cx.settings.seed);
     cx.keys.changed(EventClass::HASH, "hincrby", key);
     cx.reply.int(sum);
     DONE

@@ -48,9 +48,14 @@ fn hincrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let mut text = Vec::new();
     sum.format(&mut text);
-    hash.set(field, &text, cx.settings.hash, cx.settings.seed);
+    let expires = hash.deadline(field).is_some();
+    hash.set_keeping_deadline(field, &text, cx.settings.hash, cx.settings.seed);
     cx.keys.changed(EventClass::HASH, "hincrbyfloat", key);
-    cx.keys.replay_as(key, &[b"HSET", key, field, &text]);
+    if expires {
+        cx.keys.replay_as(key, &[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
+    } else {
+        cx.keys.replay_as(key, &[b"HSET", key, field, &text]);
+    }
     cx.reply.bulk(&text);
     DONE
 }

@@ -1,18 +1,25 @@
 //! Hashes.
 
+mod field_args;
 mod hdel;
 mod hexists;
+mod hexpire;
 mod hget;
 mod hgetall;
+mod hgetdel;
+mod hgetex;
 mod hincrby;
 mod hincrbyfloat;
 mod hlen;
 mod hmget;
+mod hpersist;
 mod hrandfield;
 mod hscan;
 mod hset;
+mod hsetex;
 mod hsetnx;
 mod hstrlen;
+mod httl;
 #[cfg(test)]
 mod tests;
 
@@ -35,4 +42,16 @@ pub(super) const COMMANDS: &[&Command] = &[
     &hincrbyfloat::HINCRBYFLOAT,
     &hrandfield::HRANDFIELD,
     &hscan::HSCAN,
+    &hexpire::HEXPIRE,
+    &hexpire::HPEXPIRE,
+    &hexpire::HEXPIREAT,
+    &hexpire::HPEXPIREAT,
+    &httl::HTTL,
+    &httl::HPTTL,
+    &httl::HEXPIRETIME,
+    &httl::HPEXPIRETIME,
+    &hpersist::HPERSIST,
+    &hgetdel::HGETDEL,
+    &hgetex::HGETEX,
+    &hsetex::HSETEX,
 ];

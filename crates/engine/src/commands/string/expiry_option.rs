@@ -5,7 +5,7 @@ use crate::error::Error;
 
 /// How an expiry is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExpiryUnit {
+pub(in crate::commands) enum ExpiryUnit {
     Seconds,
     Milliseconds,
     UnixSeconds,
@@ -14,7 +14,7 @@ pub(super) enum ExpiryUnit {
 
 impl ExpiryUnit {
     /// The unit that the argument at `index` names.
-    pub(super) fn of(args: Args<'_>, index: usize) -> Option<Self> {
+    pub(in crate::commands) fn of(args: Args<'_>, index: usize) -> Option<Self> {
         let words = [
             ("EX", Self::Seconds),
             ("PX", Self::Milliseconds),
@@ -25,7 +25,7 @@ impl ExpiryUnit {
     }
 
     /// Whether it counts from 1970 rather than from now.
-    pub(super) const fn is_absolute(self) -> bool {
+    pub(in crate::commands) const fn is_absolute(self) -> bool {
         matches!(self, Self::UnixSeconds | Self::UnixMilliseconds)
     }
 }

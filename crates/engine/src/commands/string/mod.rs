@@ -27,6 +27,7 @@ mod tests;
 mod value_condition;
 
 use crate::command::Command;
+pub(in crate::commands) use expiry_option::ExpiryUnit;
 
 pub(super) const COMMANDS: &[&Command] = &[
     &append::APPEND,

@@ -10,6 +10,7 @@ pub(super) fn stats(report: &mut Report<'_>) {
     let rates = server.figures.rates();
     let sum = |of: fn(&ShardFigures) -> u64| report.shards.iter().map(of).sum::<u64>();
     let (expired, evicted) = (sum(|shard| shard.stats.expired), sum(|shard| shard.stats.evicted));
+    let expired_fields = sum(|shard| shard.stats.expired_fields);
     let (hits, misses) = (sum(|shard| shard.stats.hits), sum(|shard| shard.stats.misses));
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     report.section("Stats");
@@ -26,6 +27,7 @@ pub(super) fn stats(report: &mut Report<'_>) {
     report.field("rejected_connections", stats.rejected_connections.load(Relaxed));
     report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     report.field("expired_keys", expired);
+    report.field("expired_subkeys", expired_fields);
     report.field("expired_stale_perc", "0.00");
     report.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     report.field("evicted_keys", evicted);
