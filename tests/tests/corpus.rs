@@ -29,6 +29,7 @@ corpus_files!(
     strings,
     keys,
     scan,
+    dump,
     expiry,
     hashes,
     lists,

@@ -62,6 +62,8 @@ pub struct Settings {
     pub lazy_free: bool,
     /// Whether eviction does (`lazyfree-lazy-eviction`).
     pub lazy_eviction: bool,
+    /// Whether long strings in payloads of DUMP are compressed (`rdbcompression`).
+    pub compress_dumps: bool,
     /// Whether this node is part of a cluster: one slot a command, one database.
     pub cluster: bool,
 }
@@ -85,7 +87,14 @@ impl Settings {
             lfu_decay_minutes: 1,
             lazy_free: false,
             lazy_eviction: false,
+            compress_dumps: true,
             cluster: false,
         }
+    }
+
+    /// How collections are built that come from a payload.
+    pub fn restore_limits(&self) -> moonshard_rdb::Limits {
+        let Self { hash, list, set, sorted_set, seed, .. } = *self;
+        moonshard_rdb::Limits { hash, list, set, sorted_set, seed }
     }
 }

@@ -126,6 +126,7 @@ pub fn engine_settings(settings: &Settings, seed: Seed) -> moonshard_engine::Set
         lfu_decay_minutes: settings.lfu_decay_time,
         lazy_free: settings.lazyfree_lazy_server_del,
         lazy_eviction: settings.lazyfree_lazy_eviction,
+        compress_dumps: settings.rdbcompression,
         cluster: settings.cluster_enabled,
         ..moonshard_engine::Settings::new(seed)
     }

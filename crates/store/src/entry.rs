@@ -57,6 +57,15 @@ pub enum ValueRef<'a, C> {
     Collection(&'a C),
 }
 
+// Not derived: that would ask it of the collection.
+impl<C> Clone for ValueRef<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for ValueRef<'_, C> {}
+
 /// What decides where things lie in an entry's block, and how large it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {

@@ -186,6 +186,18 @@ impl Hash {
         }
     }
 
+    /// A hash of fields and values by turns. The caller has seen to it that no field comes twice.
+    pub const fn from_packed(packed: Packed) -> Self {
+        Self(Repr::Packed(packed))
+    }
+
+    /// Leaves the packed form for a table that is hashed with `seed`. Of a field that comes twice the last value stays.
+    pub fn unpack(&mut self, seed: Seed) {
+        if self.packed().is_some() {
+            self.become_table(seed);
+        }
+    }
+
     /// Bytes of all allocations, the hash's own box left out. O(1).
     pub fn memory_bytes(&self) -> usize {
         match &self.0 {

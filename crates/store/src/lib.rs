@@ -20,7 +20,7 @@ mod set;
 
 pub use hash::{Hash, HashLimits};
 pub use intset::IntSet;
-pub use list::{End, List, ListLimits};
+pub use list::{End, List, ListLimits, ListNode};
 pub use packed::{Element, Packed, Pos, Scratch};
 pub use set::{Set, SetLimits};
 

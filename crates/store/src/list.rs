@@ -65,6 +65,15 @@ pub enum End {
     Back,
 }
 
+/// A node of a list.
+#[derive(Clone, Copy, Debug)]
+pub enum ListNode<'a> {
+    /// Elements in one packed sequence.
+    Packed(&'a Packed),
+    /// One element that is too long for that.
+    Plain(&'a [u8]),
+}
+
 /// A list of byte strings. Pushing and popping are O(1) amortised, finding an index skips whole nodes.
 #[derive(Clone, Debug)]
 pub struct List(Repr);
@@ -116,6 +125,16 @@ impl List {
             Repr::One(_) => 1,
             Repr::Many(chain) => chain.nodes().len(),
         }
+    }
+
+    /// The nodes in order, none of them empty.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = ListNode<'_>> {
+        let count = if self.is_empty() { 0 } else { self.node_count() };
+        (0..count).map(|at| match self.node(at) {
+            Some(NodeRef::Packed(packed)) => ListNode::Packed(packed),
+            Some(NodeRef::Plain(bytes)) => ListNode::Plain(bytes),
+            None => ListNode::Plain(b""),
+        })
     }
 
     fn node(&self, index: usize) -> Option<NodeRef<'_>> {

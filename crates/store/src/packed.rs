@@ -88,6 +88,11 @@ impl Packed {
         Some(packed)
     }
 
+    /// The element that foreign bytes in that coding start with, and the bytes it takes; `None` if they are no element.
+    pub fn decode_raw(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
+        coding::decode_foreign(bytes)
+    }
+
     /// Appends an element.
     ///
     /// # Panics

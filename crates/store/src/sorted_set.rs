@@ -111,6 +111,11 @@ impl SortedSet {
         }
     }
 
+    /// Whether it has the small form.
+    pub fn is_small(&self) -> bool {
+        matches!(self.0, Form::Compact(_))
+    }
+
     /// The memory on the heap, in bytes. O(1).
     pub fn memory_bytes(&self) -> usize {
         match &self.0 {

@@ -43,6 +43,21 @@ impl AccessClock {
         if self.lfu { (self.minutes() << 8) | LFU_COUNTER_NEW } else { self.seconds() }
     }
 
+    /// Whether uses are counted rather than dated.
+    pub const fn is_lfu(&self) -> bool {
+        self.lfu
+    }
+
+    /// The bits of a key that was last used so many seconds ago.
+    pub const fn idle_since(&self, seconds: u64) -> u32 {
+        ((self.now_ms / 1000).wrapping_sub(seconds) & LRU_MAX) as u32
+    }
+
+    /// The bits of a key whose LFU counter has this value, up to 255.
+    pub const fn used_often(&self, frequency: u32) -> u32 {
+        (self.minutes() << 8) | frequency
+    }
+
     /// The bits after one more access.
     #[inline]
     pub fn touched(&self, bits: u32, rng: &mut Rng) -> u32 {

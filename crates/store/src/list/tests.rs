@@ -311,3 +311,25 @@ fn lists_are_small_and_can_be_sent() {
     sendable::<List>();
     assert_eq!(size_of::<List>(), 24);
 }
+
+#[test]
+fn nodes_hold_all_elements() {
+    let limits = ListLimits::from_setting(-1);
+    let mut list = List::new();
+    assert_eq!(list.nodes().len(), 0);
+    let long = vec![b'x'; 10_000];
+    let values: Vec<Vec<u8>> =
+        (0..2000).map(|at| if at % 700 == 3 { long.clone() } else { b"abc".to_vec() }).collect();
+    values.iter().for_each(|value| list.push_back(value, limits));
+    let mut seen = Vec::new();
+    for node in list.nodes() {
+        match node {
+            ListNode::Packed(packed) => seen.extend(packed.iter().map(|element| element.to_vec())),
+            ListNode::Plain(bytes) => {
+                assert_eq!(bytes, long);
+                seen.push(bytes.to_vec());
+            }
+        }
+    }
+    assert_eq!((seen, list.nodes().len()), (values, list.node_count()));
+}

@@ -250,7 +250,7 @@ impl<'a> StreamView<'a> {
     }
 
     /// How many of the entries ever added have ids up to `id`, where that can be told without counting them.
-    fn entries_up_to(&self, id: StreamId) -> Option<u64> {
+    pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {
         let StreamMeta { last_id, first_id, max_deleted_id, entries_added } = *self.meta;
         if entries_added == 0 {
             return Some(0);

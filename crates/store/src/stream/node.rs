@@ -69,6 +69,11 @@ impl StreamNode {
         self.live as u64 + self.deleted as u64
     }
 
+    /// The id of the first entry that is not deleted.
+    pub fn first_live_id(&self) -> Option<StreamId> {
+        self.entries(Direction::Forward).next().map(|entry| entry.id())
+    }
+
     /// Bytes that the node would take as a listpack of Redis.
     #[inline]
     pub fn listpack_len(&self) -> usize {
@@ -137,7 +142,7 @@ impl StreamNode {
             }
             *(if flags & i64::from(DELETED) != 0 { &mut deleted } else { &mut live }) += 1;
         }
-        (live, deleted) == (self.live.into(), self.deleted.into())
+        live + deleted > 0 && (live, deleted) == (self.live.into(), self.deleted.into())
     }
 
     /// Bytes of the node on the heap.

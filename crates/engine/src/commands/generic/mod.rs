@@ -3,6 +3,7 @@
 mod copy;
 mod dbsize;
 mod del;
+mod dump;
 mod exists;
 mod expire;
 mod flush;
@@ -12,6 +13,7 @@ mod object;
 mod persist;
 mod randomkey;
 mod rename;
+mod restore;
 mod scan;
 mod sort;
 mod swapdb;
@@ -29,6 +31,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &copy::COPY,
     &dbsize::DBSIZE,
     &del::DEL,
+    &dump::DUMP,
     &exists::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
@@ -46,6 +49,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &randomkey::RANDOMKEY,
     &rename::RENAME,
     &rename::RENAMENX,
+    &restore::RESTORE,
+    &restore::RESTORE_ASKING,
     &scan::SCAN,
     &sort::SORT,
     &sort::SORT_RO,
