@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// A timer's longest run; a wait that is longer begins it anew.
 const TIMER_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// How long to leave a shard alone on which a script is busy.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
 impl Session {
     /// Begins to wait for keys, all of whose shards are locked.
     pub fn wait_for(&mut self, server: &Server, wait: Wait) {
@@ -81,12 +84,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         shards.sort_unstable();
         shards.dedup();
-        // Where a script is busy, the client goes on waiting until the key is told of again.
-        if let Ok(mut guards) = lock_all(&server.shards, &shards).await {
-            let moment = Moment { now_ms: unix_ms(), settings: &self.engine };
-            server.serve_waiter(waiter, &mut guards, moment);
-            server.settle_all(&mut guards, moment);
-        }
+        let Ok(mut guards) = lock_all(&server.shards, &shards).await else {
+            // A script is busy on one of them.
+            tokio::time::sleep(BUSY_PAUSE).await;
+            return waiter.client().retry_wait();
+        };
+        let moment = Moment { now_ms: unix_ms(), settings: &self.engine };
+        server.serve_waiter(waiter, &mut guards, moment);
+        server.settle_all(&mut guards, moment);
     }
 
     /// Answers a wait that is over, and goes on with the requests that came meanwhile.

@@ -21,6 +21,7 @@ use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Flow, Settings};
 use moonshard_lock::try_lock_all;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use wait::Attempt;
 
 /// When, and under which settings, something happened.
@@ -101,10 +102,35 @@ impl Server {
         }
     }
 
-    /// Serves those who wait for a key, first come first served, as long as it has something for them.
+    /// Serves those who wait for a key, first come first served, as long as it has something for them. Its shard need
+    /// not be among the locked ones: what served a client elsewhere may have made it ready.
     fn serve(&self, held: &mut Held<'_>, (db, key): (usize, &[u8]), moment: Moment<'_>) {
         let shard = shard_of_slot(slot(key), self.shards.len());
-        for waiter in self.shards[shard].waits.of(db, key) {
+        let waiters = self.shards[shard].waits.of(db, key);
+        if waiters.is_empty() {
+            return;
+        }
+        if held.iter().any(|(of, _)| *of == shard) {
+            return self.serve_each(held, &waiters, (db, key), moment);
+        }
+        let Some(mut guard) = self.shards[shard].lock.try_lock_for_spin() else {
+            return waiters.iter().for_each(|waiter| waiter.client().retry_wait());
+        };
+        let mut all = together(held, std::iter::once((shard, &mut *guard)));
+        self.serve_each(&mut all, &waiters, (db, key), moment);
+        self.hand_over(&mut guard, held);
+    }
+
+    /// [`Server::serve`], with the key's shard locked.
+    fn serve_each(
+        &self,
+        held: &mut Held<'_>,
+        waiters: &[Arc<Waiter>],
+        (db, key): (usize, &[u8]),
+        moment: Moment<'_>,
+    ) {
+        let shard = shard_of_slot(slot(key), self.shards.len());
+        for waiter in waiters {
             let fits = {
                 let Some((_, state)) = held.iter().find(|(of, _)| *of == shard) else { return };
                 let entry = state.shard.entry(db, key, moment.now_ms);
@@ -117,12 +143,22 @@ impl Server {
                 continue;
             }
             let Some((entry, args)) = waiter.call_of(key) else { continue };
-            if self.attempt(held, &waiter, entry, Args::new(&args), moment) == Attempt::NotYet
+            if self.attempt(held, waiter, entry, Args::new(&args), moment) == Attempt::NotYet
                 && !waiter.wait().kind.is_shared()
             {
                 return;
             }
         }
+    }
+
+    /// Lets what was changed in a shard that is about to be let go be heard together with the rest.
+    fn hand_over(&self, from: &mut ShardState, held: &mut Held<'_>) {
+        for event in from.shard.effects.take_events() {
+            if let Some((_, first)) = held.first_mut() {
+                first.shard.effects.note(event.class, event.name, event.db, &event.key);
+            }
+        }
+        self.reap(&mut from.shard);
     }
 
     /// Runs the call that serves a waiting client. If it needs shards that are in use elsewhere, the client's own task
@@ -145,9 +181,7 @@ impl Server {
             return Attempt::NotYet;
         };
         let attempt = {
-            let mut all: Held<'_> = held.iter_mut().map(|(index, state)| (*index, &mut **state)).collect();
-            all.extend(more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
-            all.sort_unstable_by_key(|(index, _)| *index);
+            let mut all = together(held, more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
             waiter.serve(|reply| {
                 let mut shards = Vec::with_capacity(all.len());
                 let mut rng = None;
@@ -181,14 +215,8 @@ impl Server {
                 }
             })
         };
-        // What the call changed in the other shards is heard together with the rest.
         for (_, guard) in &mut more {
-            for event in guard.shard.effects.take_events() {
-                if let Some((_, first)) = held.first_mut() {
-                    first.shard.effects.note(event.class, event.name, event.db, &event.key);
-                }
-            }
-            self.reap(&mut guard.shard);
+            self.hand_over(guard, held);
         }
         attempt
     }
@@ -209,6 +237,14 @@ impl Server {
 
 fn held<'h>(guards: &'h mut ShardGuards<'_>) -> Held<'h> {
     guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)).collect()
+}
+
+/// The locked shards and more of them.
+fn together<'h>(held: &'h mut Held<'_>, more: impl Iterator<Item = (usize, &'h mut ShardState)>) -> Held<'h> {
+    let mut all: Held<'h> =
+        held.iter_mut().map(|(index, state)| (*index, &mut **state)).chain(more).collect();
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all
 }
 
 fn note_ready(ready: &mut Ready, db: usize, key: &[u8]) {
