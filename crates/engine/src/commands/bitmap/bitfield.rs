@@ -105,26 +105,27 @@ pub(super) const BITFIELD_RO: Command = Command {
 }
 .checked();
 
-/// The key is only read if all operations are GET; what makes no sense counts as a write.
+/// What happens to the key.
 fn keys(args: Args<'_>, visit: &mut dyn FnMut(KeySpan)) -> Result<(), KeyError> {
-    let read_only = {
-        let mut at = 2;
-        loop {
-            let left = args.len().saturating_sub(at + 1);
-            if at >= args.len() {
-                break true;
-            } else if args.is(at, "GET") && left >= 2 {
-                at += 3;
-            } else if args.is(at, "OVERFLOW") && left >= 1 {
-                at += 2;
-            } else {
-                break false;
-            }
-        }
-    };
-    let flags = if read_only { KeyFlags::RO } else { KeyFlags::RW.union(KeyFlags::UPDATE) };
+    let flags = if only_reads(args) { KeyFlags::RO } else { KeyFlags::RW.union(KeyFlags::UPDATE) };
     visit(KeySpan { index: 1, flags: flags.union(KeyFlags::ACCESS) });
     Ok(())
+}
+
+/// Whether all operations are GET; what makes no sense counts as a write.
+fn only_reads(args: Args<'_>) -> bool {
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        if args.is(at, "GET") && left >= 2 {
+            at += 3;
+        } else if args.is(at, "OVERFLOW") && left >= 1 {
+            at += 2;
+        } else {
+            return false;
+        }
+    }
+    true
 }
 
 #[derive(Clone, Copy)]
