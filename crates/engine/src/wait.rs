@@ -97,7 +97,7 @@ pub fn timeout_ms(args: Args<'_>, index: usize) -> Result<Option<u64>, Error> {
         return Err(if wide { Error::TIMEOUT_NEGATIVE } else { Error::TIMEOUT_NOT_FLOAT });
     };
     let millis = (seconds * 1000.0).ceil();
-    if millis < 0.0 || millis >= MILLIS_MAX {
+    if !(0.0..MILLIS_MAX).contains(&millis) {
         return Err(Error::TIMEOUT_NEGATIVE);
     }
     Ok((millis > 0.0).then_some(millis as u64))

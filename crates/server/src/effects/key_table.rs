@@ -12,8 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct KeyTable<T> {
     audience: Arc<Audience>,
     len: AtomicUsize,
-    by_key: Mutex<HashMap<Box<[u8]>, Vec<(usize, T)>>>,
+    by_key: Mutex<ByKey<T>>,
 }
+
+/// The listeners of each key, with the databases that they mean.
+type ByKey<T> = HashMap<Box<[u8]>, Vec<(usize, T)>>;
 
 impl<T: Clone> KeyTable<T> {
     /// An empty table of a shard that tells `audience`.
