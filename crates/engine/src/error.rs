@@ -1,5 +1,6 @@
 //! Errors that commands answer with.
 
+use crate::args::Args;
 use moonshard_protocol::Reply;
 use std::borrow::Cow;
 
@@ -87,6 +88,22 @@ impl Error {
     /// The wrong number of arguments for the command with this full name (`get`, `client|kill`).
     pub fn wrong_arity(name: &str) -> Self {
         Self::text(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// A subcommand with arguments that make no sense, of the container that is the call's first argument.
+    #[cold]
+    pub fn subcommand_syntax(args: Args<'_>) -> Self {
+        const QUOTED_MAX: usize = 128;
+        let (container, name) = (args.raw(0).to_ascii_uppercase(), args.raw(1));
+        let name = &name[..name.len().min(QUOTED_MAX)];
+        let parts: [&[u8]; 5] = [
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            name,
+            b"'. Try ",
+            &container,
+            b" HELP.",
+        ];
+        Self::bytes(parts.concat())
     }
 
     /// An expiry that is out of range, of the command with this name.

@@ -365,6 +365,19 @@ impl Reply {
         self.open(tag::SET)
     }
 
+    /// Begins a list of named parts whose length [`Reply::close`] will tell: a map, of which RESP2 shows an array of
+    /// pairs. [`Reply::named`] goes before each name and its part.
+    pub fn open_named(&mut self) -> Open {
+        self.open(if self.is_v3() { tag::MAP } else { tag::ARRAY })
+    }
+
+    /// The head of a named part: its name and the part itself must follow. RESP3 shows nothing.
+    pub fn named(&mut self) {
+        if !self.is_v3() {
+            self.array(2);
+        }
+    }
+
     fn open(&mut self, kind: u8) -> Open {
         let at = self.out.len();
         if self.is_tape() {
@@ -573,6 +586,23 @@ mod tests {
         };
         assert!(written(Encoding::Resp2, write).starts_with(b"+OK\r\n*24\r\n:0\r\n$-1\r\n:1\r\n"));
         assert!(written(Encoding::Resp3, write).starts_with(b"+OK\r\n%12\r\n:0\r\n_\r\n:1\r\n"));
+    }
+
+    #[test]
+    fn named_parts_are_a_map_or_pairs() {
+        let write = |r: &mut Reply| {
+            let open = r.open_named();
+            for name in [b"a", b"b"] {
+                r.named();
+                r.bulk(name);
+                r.int(1);
+            }
+            r.close(open, 2);
+        };
+        let pairs = b"*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n$1\r\nb\r\n:1\r\n";
+        assert_eq!(written(Encoding::Resp2, write), pairs);
+        assert_eq!(written(Encoding::Resp3, write), b"%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:1\r\n");
+        assert_eq!(written(Encoding::Tape3, write)[0], b'%');
     }
 
     #[test]
