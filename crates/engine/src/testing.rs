@@ -4,7 +4,7 @@ use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
 use crate::effects::{Event, Replay};
 use crate::keyspace::{Keyspace, Shard, Shards};
-use crate::{Args, Caller, Ctx, Rng, Settings};
+use crate::{Args, Caller, CmdResult, Ctx, Flow, Rng, Settings, Wait};
 use moonshard_protocol::{Encoding, Reply};
 use moonshard_store::Seed;
 
@@ -63,13 +63,26 @@ impl Engine {
 
     /// The raw reply to a command of these arguments.
     pub fn run_bytes(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        self.outcome(words).1
+    }
+
+    /// What a command of these words, which must not find anything, waits for.
+    pub fn wait(&mut self, words: &[&str]) -> Wait {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        match self.outcome(&words) {
+            (Ok(Flow::Block(wait)), reply) if reply.is_empty() => *wait,
+            (_, reply) => panic!("it does not wait but answers {}", reply.escape_ascii()),
+        }
+    }
+
+    fn outcome(&mut self, words: &[&[u8]]) -> (CmdResult, Vec<u8>) {
         let mut reply = Reply::new(self.encoding);
         let args = Args::new(words);
         let entry = match CommandTable::get().resolve(args) {
             Ok(entry) => entry,
             Err(error) => {
                 error.write(&mut reply);
-                return reply.into_bytes();
+                return (Err(error), reply.into_bytes());
             }
         };
         let count = self.shards.len();
@@ -85,8 +98,8 @@ impl Engine {
             rng: &mut self.rng,
             scripts: None,
         };
-        let _ = cx.call(entry, args);
-        reply.into_bytes()
+        let outcome = cx.call(entry, args);
+        (outcome, reply.into_bytes())
     }
 }
 

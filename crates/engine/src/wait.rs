@@ -13,6 +13,8 @@ pub enum WaitKind {
     List,
     /// A sorted set.
     SortedSet,
+    /// A stream.
+    Stream,
 }
 
 impl WaitKind {
@@ -21,6 +23,7 @@ impl WaitKind {
         match self {
             Self::List => matches!(entry.collection(), Some(Collection::List(_))),
             Self::SortedSet => matches!(entry.collection(), Some(Collection::SortedSet(_))),
+            Self::Stream => matches!(entry.collection(), Some(Collection::Stream(_))),
         }
     }
 
@@ -28,6 +31,7 @@ impl WaitKind {
     pub const fn is_shared(self) -> bool {
         match self {
             Self::List | Self::SortedSet => false,
+            Self::Stream => true,
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Wait {
     pub empty: Empty,
     /// The reply when a key goes, or holds another type, which else is no reason to wake up.
     pub gone: Option<Error>,
+    /// The reply when the call fails that should serve it, if not what the call itself answers.
+    pub failed: Option<Error>,
 }
 
 /// The timeout at `index` of a blocking command, in seconds, as milliseconds; `None` for one of zero, which is none.

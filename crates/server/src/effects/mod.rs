@@ -183,6 +183,7 @@ impl Server {
         let attempt = {
             let mut all = together(held, more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
             waiter.serve(|reply| {
+                let mark = reply.mark();
                 let mut shards = Vec::with_capacity(all.len());
                 let mut rng = None;
                 for (_, state) in &mut all {
@@ -205,14 +206,18 @@ impl Server {
                     rng,
                     scripts: None,
                 };
-                match cx.resume(entry, args) {
-                    Ok(Flow::Done) => true,
-                    Ok(Flow::Block(_)) => false,
-                    Err(error) => {
-                        self.count_error(&error);
-                        true
-                    }
+                let error = match cx.resume(entry, args) {
+                    Ok(Flow::Done) => return true,
+                    Ok(Flow::Block(_)) => return false,
+                    Err(error) => error,
+                };
+                let failed = waiter.wait().failed.as_ref();
+                if let Some(failed) = failed {
+                    reply.rewind(mark);
+                    failed.write(reply);
                 }
+                self.count_error(failed.unwrap_or(&error));
+                true
             })
         };
         for (_, guard) in &mut more {

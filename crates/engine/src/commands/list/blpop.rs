@@ -68,5 +68,5 @@ fn pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     }
     let keys = keys.iter().map(|key| WaitKey::new(key, &[args.raw(0), key, b"0"])).collect();
     let (kind, empty) = (WaitKind::List, Empty::NullArray);
-    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None })))
+    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None, failed: None })))
 }

@@ -110,7 +110,7 @@ fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResu
     }
     let keys = vec![WaitKey::new(args.raw(1), args.all())];
     let (kind, empty) = (WaitKind::List, Empty::Null);
-    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None })))
+    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None, failed: None })))
 }
 
 /// Moves an element, if the source is there. Returns whether it is.

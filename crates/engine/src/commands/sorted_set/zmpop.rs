@@ -47,7 +47,7 @@ fn bzmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let keys = call.keys.waits(args, 2);
     let (kind, empty) = (WaitKind::SortedSet, Empty::NullArray);
-    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None })))
+    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None, failed: None })))
 }
 
 /// What both pop.

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::command::{KeyError, KeyFlags, KeySpan};
 use crate::error::Error;
+use crate::wait::WaitKey;
 use moonshard_store::StreamId;
 use moonshard_store::number::parse_i64;
 
@@ -88,9 +89,21 @@ impl<'a> Read<'a> {
         if self.count == 0 { usize::MAX } else { self.count }
     }
 
-    /// How many entries a client is served with that has waited.
-    pub(super) fn count_of_waiter(&self) -> usize {
-        if self.count == 0 { COUNT_OF_WAITER } else { self.count }
+    /// The call that serves a client once `key`, for which it waited, is ready: what comes after `after`.
+    pub(super) fn wait_for(&self, name: &[u8], key: &[u8], after: &[u8]) -> WaitKey {
+        let count = if self.count == 0 { COUNT_OF_WAITER } else { self.count };
+        let mut digits = itoa::Buffer::new();
+        let mut call: Vec<&[u8]> = vec![name];
+        if let Some((group, consumer)) = self.group {
+            call.extend_from_slice(&[b"GROUP", group, consumer]);
+        }
+        if self.noack {
+            call.push(b"NOACK");
+        }
+        // Waiting on, if this should turn out to be nothing for it.
+        call.extend_from_slice(&[b"COUNT", digits.format(count).as_bytes(), b"BLOCK", b"0"]);
+        call.extend_from_slice(&[b"STREAMS", key, after]);
+        WaitKey::new(key, &call)
     }
 }
 

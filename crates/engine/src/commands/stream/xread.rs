@@ -58,9 +58,9 @@ fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.null_array();
         return DONE;
     };
-    let _ = timeout_ms;
-    cx.reply.null_array();
-    DONE
+    let waits = read.keys.iter().zip(&*ids).map(|(key, after)| read.wait_for(b"XREAD", key, &after.text()));
+    let (keys, kind, empty) = (waits.collect(), WaitKind::Stream, Empty::NullArray);
+    Ok(Flow::Block(Box::new(Wait { timeout_ms, keys, kind, empty, gone: None, failed: None })))
 }
 
 const ONLY_IN_GROUPS: Error = Error::fixed(

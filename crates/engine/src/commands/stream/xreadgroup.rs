@@ -54,8 +54,18 @@ fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return DONE;
     }
     cx.reply.rewind(mark);
-    cx.reply.null_array();
-    DONE
+    let Some(timeout_ms) = read.block else {
+        cx.reply.null_array();
+        return DONE;
+    };
+    Ok(Flow::Block(Box::new(Wait {
+        timeout_ms,
+        keys: read.keys.iter().map(|key| read.wait_for(b"XREADGROUP", key, b">")).collect(),
+        kind: WaitKind::Stream,
+        empty: Empty::NullArray,
+        gone: Some(Error::fixed("UNBLOCKED the stream key no longer exists")),
+        failed: Some(Error::fixed("NOGROUP the consumer group this client was blocked on no longer exists")),
+    })))
 }
 
 /// One stream of a call.
