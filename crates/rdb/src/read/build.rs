@@ -58,11 +58,12 @@ pub(super) struct SortedSetBuilder<'l> {
 }
 
 impl<'l> SortedSetBuilder<'l> {
-    /// A builder of a set that came packed, which long members do not unpack, or of one that did not.
+    /// A builder of a set that came packed, which long members do not unpack, or of one that did not: it is built in
+    /// the large form, as the small one does not keep the sign of a zero.
     pub(super) fn new(limits: &'l Limits, packed: bool) -> Self {
-        let member_max = if packed { usize::MAX } else { limits.sorted_set.member_max };
-        let sizes = SortedSetLimits { member_max, ..limits.sorted_set };
-        Self { set: SortedSet::new(), limits, sizes }
+        let (entries_max, member_max) =
+            if packed { (limits.sorted_set.entries_max, usize::MAX) } else { (0, 0) };
+        Self { set: SortedSet::new(), limits, sizes: SortedSetLimits { entries_max, member_max } }
     }
 
     pub(super) fn add(&mut self, member: &[u8], score: f64) -> Result<(), Error> {
@@ -77,7 +78,8 @@ impl<'l> SortedSetBuilder<'l> {
         self.add(member.bytes(&mut Scratch::new()), score)
     }
 
-    pub(super) fn finish(self) -> Collection {
+    pub(super) fn finish(mut self) -> Collection {
+        self.set.compact_if_fits(self.limits.sorted_set);
         Collection::SortedSet(Box::new(self.set))
     }
 }

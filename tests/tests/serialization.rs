@@ -1,0 +1,278 @@
+//! Values that go from one server to the other as payloads of DUMP, and payloads that somebody has changed.
+//!
+//! `MOONSHARD_SEED` repeats a run, `MOONSHARD_PAYLOADS` sets the number of changed payloads (3,000 without it; the test
+//! runs as long as one likes).
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use moonshard_rdb::Checksum;
+use moonshard_tests::random::{self, Rng};
+use moonshard_tests::resp::{Client, Reply, Value};
+use moonshard_tests::server::Server;
+
+type Command = Vec<Vec<u8>>;
+
+fn words(line: &str) -> Command {
+    line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// A text of one of the kinds that are encoded in ways of their own.
+fn text(rng: &mut Rng) -> Vec<u8> {
+    let number = match rng.below(6) {
+        0 => rng.below(20) as i64 - 5,
+        1 => rng.below(5000) as i64 - 2500,
+        2 => rng.below(100_000) as i64 - 50_000,
+        3 => rng.below(10_000_000_000) as i64 - 5_000_000_000,
+        _ => rng.bits() as i64,
+    };
+    match rng.below(12) {
+        0..4 => number.to_string().into_bytes(),
+        4..8 => format!("v{}", rng.below(50)).into_bytes(),
+        8 => format!("word{} ", rng.below(9)).repeat(rng.below(60)).into_bytes(),
+        9 => (0..rng.below(80)).map(|_| rng.bits() as u8).collect(),
+        10 => vec![b'a' + rng.below(26) as u8; *rng.pick(&[19, 20, 21, 63, 64, 65, 300])],
+        _ => format!("0{number}").into_bytes(),
+    }
+}
+
+fn score(rng: &mut Rng) -> String {
+    match rng.below(6) {
+        0 => (rng.below(40) as i64 - 20).to_string(),
+        1 => format!("{}", rng.bits() as i64),
+        2 => format!("{}", rng.below(1000) as f64 / 7.0),
+        3 => rng
+            .pick(&["inf", "-inf", "0", "-0", "1e300", "5e-324", "3.0", "1e17", "4611686018427387904"])
+            .to_string(),
+        4 => format!("{:e}", f64::from_bits(rng.bits() >> 2)),
+        _ => (rng.below(100_000)).to_string(),
+    }
+}
+
+fn sizes(rng: &mut Rng) -> usize {
+    *rng.pick(&[1, 2, 3, 10, 60, 127, 128, 129, 300, 600])
+}
+
+/// A command that appends `len` groups of arguments.
+fn filled(name: &str, key: &[u8], len: usize, mut more: impl FnMut(&mut Command)) -> Command {
+    let mut command = vec![name.as_bytes().to_vec(), key.to_vec()];
+    (0..len).for_each(|_| more(&mut command));
+    command
+}
+
+/// Commands that make a value of any type at `key`.
+fn value(rng: &mut Rng, key: &[u8], with_groups: bool) -> Vec<Command> {
+    let len = sizes(rng);
+    match rng.below(9) {
+        0 => vec![filled("set", key, 1, |command| command.push(text(rng)))],
+        1 => {
+            let long = |rng: &mut Rng| vec![b'l'; 4000 + rng.below(9000)];
+            let push = |command: &mut Command| {
+                command.push(if rng.one_in(60) { long(rng) } else { text(rng) });
+            };
+            vec![filled("rpush", key, len, push)]
+        }
+        2 => vec![filled("sadd", key, len, |command| {
+            command.push((rng.bits() as i64 >> rng.below(60)).to_string().into_bytes());
+        })],
+        3 => vec![filled("sadd", key, len, |command| command.push(text(rng)))],
+        4 | 5 => {
+            let short = rng.one_in(2);
+            vec![filled("hset", key, len, |command| {
+                command.push(if short { format!("f{}", rng.below(999)).into_bytes() } else { text(rng) });
+                command.push(if short { b"v".to_vec() } else { text(rng) });
+            })]
+        }
+        6 | 7 => vec![filled("zadd", key, len, |command| {
+            command.extend([score(rng).into_bytes(), text(rng)]);
+        })],
+        _ => stream(rng, key, len, with_groups),
+    }
+}
+
+fn stream(rng: &mut Rng, key: &[u8], len: usize, with_groups: bool) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut ids = Vec::new();
+    let mut ms = 0;
+    for at in 0..len {
+        ms += rng.below(3);
+        let id = format!("{ms}-{}", at + 1).into_bytes();
+        let mut command = vec![b"xadd".to_vec(), key.to_vec(), id.clone()];
+        command.extend(if rng.one_in(4) { vec![text(rng), text(rng)] } else { words("f 1 g 2") });
+        commands.push(command);
+        ids.push(id);
+    }
+    let key_text = String::from_utf8_lossy(key).into_owned();
+    if with_groups {
+        for group in 0..rng.below(3) {
+            let id = String::from_utf8_lossy(&ids[rng.below(ids.len())]).into_owned();
+            let known = if rng.one_in(2) { " entriesread 1" } else { "" };
+            commands.push(words(&format!("xgroup create {key_text} g{group} {id}{known}")));
+            for consumer in 0..rng.below(4) {
+                let count = 1 + rng.below(9);
+                let read =
+                    format!("xreadgroup group g{group} c{consumer} count {count} streams {key_text} >");
+                commands.push(words(&read));
+            }
+            commands.push(words(&format!("xgroup createconsumer {key_text} g{group} idle")));
+        }
+    }
+    for id in ids.iter().skip(1) {
+        if rng.one_in(5) {
+            commands.push(vec![b"xdel".to_vec(), key.to_vec(), id.clone()]);
+        }
+    }
+    commands
+}
+
+fn run(client: &mut Client, commands: &[Command]) {
+    for command in commands {
+        let reply = client.command(command).unwrap();
+        assert_eq!(reply.error(), None, "{}", moonshard_tests::oracle::show_command(command));
+    }
+}
+
+fn dump(client: &mut Client, key: &str) -> Vec<u8> {
+    match client.ask(&format!("DUMP {key}")).value {
+        Value::Bulk(payload) => payload,
+        other => panic!("no payload: {other}"),
+    }
+}
+
+fn restore(client: &mut Client, key: &str, payload: &[u8]) -> Reply {
+    client.command(&[b"restore".as_slice(), key.as_bytes(), b"0", payload, b"replace"]).unwrap()
+}
+
+/// What must be the same on both sides: type, encoding and content.
+fn shown(client: &mut Client, key: &str) -> Vec<String> {
+    ["TYPE", "OBJECT ENCODING", "DEBUG DIGEST-VALUE"]
+        .map(|name| client.ask(&format!("{name} {key}")).text())
+        .into()
+}
+
+/// XINFO STREAM without when consumers were seen, and without what is not of the content.
+fn shown_stream(client: &mut Client, key: &str) -> String {
+    let text = client.ask(&format!("XINFO STREAM {key} FULL COUNT 0")).value.to_string();
+    let without = |text: String, name: &str| {
+        let mut parts = text.split(name);
+        let mut left = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            left.push_str(part.split_once(|c: char| c == '"' || c == ']').map_or("", |(_, rest)| rest));
+        }
+        left
+    };
+    without(without(text, "\"radix-tree-nodes\""), "\"radix-tree-keys\"")
+}
+
+const ARGS: &[&str] = &["--enable-debug-command", "yes"];
+const VALUES: usize = 250;
+
+/// From Redis to Moonshard, and from there, under another name, back.
+#[test]
+fn from_redis_and_back() {
+    let mut rng = Rng::new(random::seed());
+    let (ours, theirs) = (Server::moonshard(4, ARGS), Server::redis(ARGS));
+    let (mut ours, mut theirs) = (ours.connect(), theirs.connect());
+    for at in 0..VALUES {
+        let compression = if rng.one_in(3) { "no" } else { "yes" };
+        theirs.ask(&format!("CONFIG SET rdbcompression {compression}"));
+        ours.ask(&format!("CONFIG SET rdbcompression {compression}"));
+        let (key, back) = (format!("k{at}"), format!("back{at}"));
+        let commands = value(&mut rng, key.as_bytes(), true);
+        run(&mut theirs, &commands);
+        let payload = dump(&mut theirs, &key);
+        assert_eq!(restore(&mut ours, &key, &payload).text(), "+OK\r\n", "{key}: {}", payload.escape_ascii());
+        let expected = shown(&mut theirs, &key);
+        assert_eq!(shown(&mut ours, &key), expected, "{key}: {}", payload.escape_ascii());
+        let payload = dump(&mut ours, &key);
+        assert_eq!(
+            restore(&mut theirs, &back, &payload).text(),
+            "+OK\r\n",
+            "{back}: {}",
+            payload.escape_ascii()
+        );
+        assert_eq!(shown(&mut theirs, &back), expected, "{back}: {}", payload.escape_ascii());
+        if expected[0] == "+stream\r\n" {
+            assert_eq!(shown_stream(&mut theirs, &back), shown_stream(&mut theirs, &key));
+        }
+    }
+}
+
+/// What Moonshard's own commands made is taken by Redis, and comes back as it was.
+#[test]
+fn from_moonshard_and_back() {
+    let mut rng = Rng::new(random::seed());
+    let (ours, theirs) = (Server::moonshard(4, ARGS), Server::redis(ARGS));
+    let (mut ours, mut theirs) = (ours.connect(), theirs.connect());
+    for at in 0..VALUES {
+        let (key, back) = (format!("k{at}"), format!("back{at}"));
+        run(&mut ours, &value(&mut rng, key.as_bytes(), false));
+        let payload = dump(&mut ours, &key);
+        assert_eq!(
+            restore(&mut theirs, &key, &payload).text(),
+            "+OK\r\n",
+            "{key}: {}",
+            payload.escape_ascii()
+        );
+        let expected = shown(&mut ours, &key);
+        assert_eq!(shown(&mut theirs, &key), expected, "{key}: {}", payload.escape_ascii());
+        let payload = dump(&mut theirs, &key);
+        assert_eq!(
+            restore(&mut ours, &back, &payload).text(),
+            "+OK\r\n",
+            "{back}: {}",
+            payload.escape_ascii()
+        );
+        assert_eq!(shown(&mut ours, &back), expected, "{back}: {}", payload.escape_ascii());
+    }
+}
+
+/// The last type of values that Redis 7.0 knows.
+const TYPE_MAX: u8 = 19;
+
+/// What of a changed payload Moonshard takes, Redis takes as the same value when it looks at it as closely.
+#[test]
+fn changed_payloads_are_refused_or_mean_the_same_to_both() {
+    let mut rng = Rng::new(random::seed());
+    let args: Vec<&str> = ARGS.iter().copied().chain(["--sanitize-dump-payload", "yes"]).collect();
+    let (ours, theirs) = (Server::moonshard(4, ARGS), Server::redis(&args));
+    let (mut ours, mut theirs) = (ours.connect(), theirs.connect());
+    theirs.ask("CONFIG SET rdbcompression no");
+    let (mut taken, mut payload) = (0, Vec::new());
+    for at in 0..random::env_or("MOONSHARD_PAYLOADS", 3000) {
+        if at % 20 == 0 {
+            theirs.ask("DEL k");
+            run(&mut theirs, &value(&mut rng, b"k", true));
+            payload = dump(&mut theirs, "k");
+        }
+        let changed = changed(&mut rng, &payload);
+        let ok = restore(&mut ours, "k", &changed).error();
+        let Some(error) = ok else {
+            taken += 1;
+            if changed[0] > TYPE_MAX {
+                continue;
+            }
+            let shown_payload = changed.escape_ascii();
+            assert_eq!(restore(&mut theirs, "k2", &changed).text(), "+OK\r\n", "{shown_payload}");
+            assert_eq!(shown(&mut ours, "k"), shown(&mut theirs, "k2"), "{shown_payload}");
+            continue;
+        };
+        assert_eq!(error, "ERR Bad data format", "{}", changed.escape_ascii());
+    }
+    println!("{taken} were taken");
+}
+
+/// A payload with some bytes changed, whose checksum is right.
+fn changed(rng: &mut Rng, payload: &[u8]) -> Vec<u8> {
+    let mut changed = payload[..payload.len() - 10].to_vec();
+    for _ in 0..1 + rng.below(3) {
+        let at = if rng.one_in(2) { rng.below(changed.len().min(30)) } else { rng.below(changed.len()) };
+        match rng.below(4) {
+            0 => changed[at] = rng.bits() as u8,
+            1 => changed[at] = changed[at].wrapping_add(*rng.pick(&[1, 255])),
+            2 => changed[at] ^= 1 << rng.below(8),
+            _ => changed.truncate(at.max(1)),
+        }
+    }
+    changed.extend_from_slice(&10u16.to_le_bytes());
+    changed.extend_from_slice(&Checksum::of(&changed).to_le_bytes());
+    changed
+}
