@@ -167,7 +167,11 @@ impl Ctx<'_> {
     /// # Errors
     /// The error that was answered, if one was.
     pub fn resume(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
-        self.run_admitted(entry, args)
+        let outcome = self.run_admitted(entry, args);
+        if outcome.is_err() {
+            self.count(entry, |stats| stats.failed += 1);
+        }
+        outcome
     }
 
     /// Runs a command that was admitted.

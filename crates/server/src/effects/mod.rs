@@ -137,8 +137,11 @@ impl Server {
                 entry.is_some_and(|entry| waiter.wait().kind.fits(entry))
             };
             if !fits {
-                if let Some(error) = &waiter.wait().gone {
-                    waiter.release(Some(error));
+                if let Some(error) = &waiter.wait().gone
+                    && waiter.release(Some(error))
+                {
+                    self.count_error(error);
+                    count_failed(held, shard, waiter, key);
                 }
                 continue;
             }
@@ -250,6 +253,16 @@ fn together<'h>(held: &'h mut Held<'_>, more: impl Iterator<Item = (usize, &'h m
         held.iter_mut().map(|(index, state)| (*index, &mut **state)).chain(more).collect();
     all.sort_unstable_by_key(|(index, _)| *index);
     all
+}
+
+/// Counts a call as failed whose key went while it waited.
+fn count_failed(held: &mut Held<'_>, shard: usize, waiter: &Waiter, key: &[u8]) {
+    let state = held.iter_mut().find(|(of, _)| *of == shard);
+    if let (Some((_, state)), Some((entry, _))) = (state, waiter.call_of(key))
+        && let Some(stats) = state.shard.stats.commands.get_mut(usize::from(entry.id))
+    {
+        stats.failed += 1;
+    }
 }
 
 fn note_ready(ready: &mut Ready, db: usize, key: &[u8]) {
