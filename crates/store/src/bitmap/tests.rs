@@ -47,6 +47,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "many bits, and no unsafe code")]
     fn combining_agrees_with_a_look_at_every_bit(sources in prop::collection::vec(runs(), 1..5)) {
         let sources: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
         let len = sources.iter().map(|source| source.len()).max().unwrap_or(0);

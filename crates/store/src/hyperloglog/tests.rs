@@ -20,6 +20,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 100 }))]
 
     #[test]
+    #[cfg_attr(miri, ignore = "many registers, and no unsafe code")]
     fn registers_are_the_greatest_rank_in_either_form(
         sets in prop::collection::vec((0..200_usize, 1..52_u8), 1..400),
         sparse_len_max in prop_oneof![Just(18_usize), 30..800_usize, Just(20_000)],
@@ -46,6 +47,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "many registers, and no unsafe code")]
     fn a_union_counts_what_was_added_to_any(
         sets in prop::collection::vec((0..5000_u64, 0..3000_u64), 1..4),
     ) {
@@ -76,6 +78,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many registers, and no unsafe code")]
 fn the_estimate_is_near() {
     assert_eq!(count(&EMPTY), Ok(0));
     for n in [1, 10, 1000, 30_000, 1_000_000_u64] {
