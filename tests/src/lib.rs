@@ -10,3 +10,4 @@ pub mod oracle;
 pub mod random;
 pub mod resp;
 pub mod server;
+pub mod tcl;
