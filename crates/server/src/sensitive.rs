@@ -20,6 +20,11 @@ pub fn redacted<'a>(entry: &Entry, args: Args<'a>) -> Cow<'a, [&'a [u8]]> {
             };
             redact(all, auth + 1..auth + 3)
         }
+        Handler::Server(ServerCommand::Migrate) => match (6..args.len()).find(|&at| args.is(at, "KEYS")) {
+            // What follows are keys, whatever their names.
+            Some(keys) => redact_credentials(args, 6..keys),
+            None => redact_credentials(args, 6..args.len()),
+        },
         Handler::Server(ServerCommand::ConfigSet) => {
             let mut shown = Cow::Borrowed(all);
             for at in (2..args.len()).step_by(2).filter(|&at| config::is_sensitive(args.raw(at))) {
@@ -30,6 +35,14 @@ pub fn redacted<'a>(entry: &Entry, args: Args<'a>) -> Cow<'a, [&'a [u8]]> {
             shown
         }
         _ => Cow::Borrowed(all),
+    }
+}
+
+/// Hides what follows AUTH and AUTH2 among these arguments.
+fn redact_credentials<'a>(args: Args<'a>, mut among: std::ops::Range<usize>) -> Cow<'a, [&'a [u8]]> {
+    match among.find(|&at| args.is(at, "AUTH") || args.is(at, "AUTH2")) {
+        Some(at) => redact(args.all(), at + 1..at + if args.is(at, "AUTH") { 2 } else { 3 }),
+        None => Cow::Borrowed(args.all()),
     }
 }
 
@@ -63,6 +76,11 @@ mod tests {
             shown(&["CONFIG", "SET", "maxmemory", "0", "REQUIREPASS", "secret"]),
             "CONFIG SET maxmemory 0 REQUIREPASS (redacted)"
         );
+        let migrate = ["MIGRATE", "host", "6379", "", "0", "100", "COPY"];
+        let shown_after = |words: &[&str]| shown(&[&migrate[..], words].concat()).split_off(33);
+        assert_eq!(shown_after(&["AUTH", "secret", "KEYS", "a"]), "AUTH (redacted) KEYS a");
+        assert_eq!(shown_after(&["auth2", "u", "p", "KEYS", "a"]), "auth2 (redacted) (redacted) KEYS a");
+        assert_eq!(shown_after(&["KEYS", "AUTH", "a"]), "KEYS AUTH a");
         assert_eq!(shown(&["CONFIG", "SET", "hz", "10"]), "CONFIG SET hz 10");
     }
 }

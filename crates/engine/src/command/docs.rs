@@ -17,6 +17,8 @@ pub enum ArgKind {
     LooseKey,
     /// A glob pattern.
     Pattern,
+    /// A pattern of keys, which the key spec of this index stands for.
+    KeyPattern(u8),
     /// A Unix time.
     UnixTime,
     /// A word that stands for itself.
@@ -35,7 +37,7 @@ impl ArgKind {
             Self::Int => "integer",
             Self::Double => "double",
             Self::Key(_) | Self::LooseKey => "key",
-            Self::Pattern => "pattern",
+            Self::Pattern | Self::KeyPattern(_) => "pattern",
             Self::UnixTime => "unix-time",
             Self::Token => "pure-token",
             Self::OneOf(_) => "oneof",

@@ -130,6 +130,7 @@ pub enum ServerCommand {
     MemoryMallocStats,
     MemoryPurge,
     MemoryStats,
+    Migrate,
     Role,
     ScriptDebug,
     ScriptExists,

@@ -10,6 +10,7 @@ mod latency;
 mod locked;
 mod lolwut;
 mod memory;
+mod migrate;
 mod monitor;
 mod on_shards;
 mod replication;
@@ -146,6 +147,7 @@ impl Call<'_, '_> {
             ServerCommand::MemoryMallocStats => self.memory_malloc_stats(),
             ServerCommand::MemoryPurge => self.memory_purge(),
             ServerCommand::MemoryStats => self.memory_stats(),
+            ServerCommand::Migrate => self.migrate().await,
             ServerCommand::Role => self.role(),
             ServerCommand::ScriptDebug => self.script_debug(),
             ServerCommand::ScriptExists => self.script_exists(),

@@ -8,6 +8,7 @@ mod exists;
 mod expire;
 mod flush;
 mod keys;
+mod migrate;
 mod move_to;
 mod object;
 mod persist;
@@ -39,6 +40,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &keys::KEYS,
+    &migrate::MIGRATE,
     &move_to::MOVE,
     &object::OBJECT,
     &persist::PERSIST,

@@ -87,12 +87,19 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
     let open = reply.open_map();
     let mut fields = text(reply, "name", arg.name);
     fields += text(reply, "type", arg.kind.name());
-    if let ArgKind::Key(spec) = arg.kind {
+    if let ArgKind::Key(spec) | ArgKind::KeyPattern(spec) = arg.kind {
         reply.bulk(b"key_spec_index");
         reply.int(spec.into());
         fields += 1;
     }
-    fields += text(reply, "token", arg.token);
+    if matches!(arg.kind, ArgKind::Token) {
+        // That of an argument that must be empty is empty.
+        reply.bulk(b"token");
+        reply.bulk(arg.token.as_bytes());
+        fields += 1;
+    } else {
+        fields += text(reply, "token", arg.token);
+    }
     fields += text(reply, "since", arg.since);
     fields += text(reply, "deprecated_since", arg.deprecated_since);
     if !arg.flags.is_empty() {
