@@ -319,6 +319,10 @@ fn near(ours: &Value, theirs: &Value, far: i64) -> bool {
     if let (Some(a), Some(b)) = (ours.items(), theirs.items()) {
         return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b, far));
     }
+    if let (Value::Map(a), Value::Map(b)) = (ours, theirs) {
+        let same = |(a, b): (&(Value, Value), &(Value, Value))| a.0 == b.0 && near(&a.1, &b.1, far);
+        return a.len() == b.len() && a.iter().zip(b).all(same);
+    }
     match (number(ours), number(theirs)) {
         // The signs tell "no key" and "no expiry" from a time that is left.
         (Some(a), Some(b)) => (a < 0) == (b < 0) && a.abs_diff(b) <= far.unsigned_abs(),
