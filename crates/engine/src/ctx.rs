@@ -5,6 +5,7 @@ use crate::args::Args;
 use crate::command::{Command, Entry, Flags, Handler, SessionCommand};
 use crate::database_index::database_index;
 use crate::error::Error;
+use crate::exchange::{Exchange, Reach};
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
 use crate::settings::Settings;
@@ -136,6 +137,8 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// The random source.
     pub rng: &'a mut Rng,
+    /// Where messages go.
+    pub exchange: &'a dyn Exchange,
     /// What runs scripts, where the command may run any.
     pub scripts: Option<&'a mut (dyn ScriptRunner + 'static)>,
 }
@@ -212,6 +215,18 @@ impl Ctx<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Sends a message to all subscribers of a channel. Returns to how many. A script's message goes out together with
+    /// what the script has changed, in order, and not at all before the script ends.
+    pub fn publish(&mut self, reach: Reach, channel: &[u8], message: &[u8]) -> usize {
+        if matches!(self.caller, Caller::Script(_))
+            && let Some(shard) = self.keys.first_shard()
+        {
+            shard.effects.send(reach, channel, message);
+            return self.exchange.receivers(reach, channel);
+        }
+        self.exchange.publish(reach, channel, message)
     }
 
     #[inline]

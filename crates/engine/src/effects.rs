@@ -4,6 +4,7 @@
 //! each change, under the shard's lock. What listens (WATCH, notifications, tracking, the log, replicas) hears it
 //! from here; when nothing listens it costs an increment.
 
+use crate::exchange::Reach;
 use bitflags::bitflags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,6 +37,10 @@ bitflags! {
         const DATABASE = 1 << 9;
         /// Streams.
         const STREAM = 1 << 10;
+        /// No change but a message that a script has published; the event's key is its channel.
+        const MESSAGE = 1 << 11;
+        /// The same, to a channel that belongs to a slot.
+        const SHARD_MESSAGE = 1 << 12;
     }
 }
 
@@ -90,6 +95,8 @@ pub struct Event {
     pub class: EventClass,
     /// Its name, as keyspace notifications give it.
     pub name: &'static str,
+    /// What is sent, where the event is a message.
+    pub message: Box<[u8]>,
 }
 
 /// A deterministic command that makes a change again.
@@ -126,7 +133,21 @@ impl Effects {
 
     /// Notes a change that was counted, and is heard.
     pub fn note(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
-        self.events.push(Event { db, key: key.into(), class, name });
+        self.events.push(Event { db, key: key.into(), class, name, message: Box::default() });
+    }
+
+    /// Notes a message to be sent, after what was noted before it. It is heard whoever listens.
+    pub fn send(&mut self, reach: Reach, channel: &[u8], message: &[u8]) {
+        let class = match reach {
+            Reach::Global => EventClass::MESSAGE,
+            Reach::Shard => EventClass::SHARD_MESSAGE,
+        };
+        self.events.push(Event { db: 0, key: channel.into(), class, name: "", message: message.into() });
+    }
+
+    /// Takes over an event that was noted elsewhere.
+    pub fn take_over(&mut self, event: Event) {
+        self.events.push(event);
     }
 
     /// Whether events wait to be taken.

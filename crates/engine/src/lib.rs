@@ -14,6 +14,7 @@ mod database_index;
 pub mod effects;
 mod error;
 pub mod eviction;
+mod exchange;
 pub mod expiry;
 pub mod glob;
 pub mod keyspace;
@@ -30,6 +31,7 @@ pub use ctx::{
 };
 pub use database_index::{database_index, database_number};
 pub use error::Error;
+pub use exchange::{Exchange, NoSubscribers, Reach};
 pub use rng::Rng;
 pub use settings::{EvictionPolicy, Settings};
 pub use wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};

@@ -96,6 +96,7 @@ impl Engine {
             gate: Gate::empty(),
             settings: &self.settings,
             rng: &mut self.rng,
+            exchange: &crate::NoSubscribers,
             scripts: None,
         };
         let outcome = cx.call(entry, args);

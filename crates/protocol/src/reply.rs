@@ -120,6 +120,15 @@ impl Reply {
         self.out.truncate(mark.0);
     }
 
+    /// Puts bytes, already encoded, before what was written after `mark`.
+    pub fn insert(&mut self, mark: Mark, bytes: &[u8]) {
+        let Mark(at) = mark;
+        self.out.extend_from_slice(bytes);
+        if let Some(part) = self.out.get_mut(at..) {
+            part.rotate_right(bytes.len());
+        }
+    }
+
     /// The bytes written after `mark`.
     pub fn since(&self, mark: Mark) -> &[u8] {
         self.out.get(mark.0..).unwrap_or_default()

@@ -1,10 +1,11 @@
 //! The clients of the server: what others may know of a connection and ask of it.
 
 use crate::effects::Waiter;
+use crate::pushes::{Message, Pushed, Pushes};
 use moonshard_engine::Error;
 use moonshard_engine::command::CommandId;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
@@ -59,9 +60,6 @@ pub enum WaitNews {
     Over,
 }
 
-/// Most bytes pushed to a client that wait for its connection to take them.
-pub const PUSHES_MAX: u64 = 64 << 20;
-
 /// What a connection shows to others. The connection itself writes the numbers, once a batch.
 #[derive(Debug)]
 pub struct Client {
@@ -105,15 +103,14 @@ pub struct Client {
     pub watched: AtomicU32,
     /// What it waits for, if it does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
+    /// Channels, patterns and channels of slots that it has subscribed to.
+    pub subscriptions: [AtomicU32; 3],
     /// Names.
     pub names: Mutex<Names>,
     killed: AtomicBool,
     unblocked: AtomicU8,
     wait_news: AtomicU8,
-    has_pushes: AtomicBool,
-    pushes: Mutex<VecDeque<Arc<[u8]>>>,
-    /// Bytes of the pushes.
-    push_bytes: AtomicU64,
+    pushes: Pushes,
     flooded: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -146,9 +143,8 @@ impl Client {
             killed: AtomicBool::new(false),
             unblocked: AtomicU8::new(0),
             wait_news: AtomicU8::new(WaitNews::None as u8),
-            has_pushes: AtomicBool::new(false),
-            pushes: Mutex::new(VecDeque::new()),
-            push_bytes: AtomicU64::new(0),
+            subscriptions: Default::default(),
+            pushes: Pushes::default(),
             flooded: AtomicBool::new(false),
             waker: Mutex::new(None),
         }
@@ -184,26 +180,31 @@ impl Client {
         self.killed.load(Relaxed)
     }
 
-    /// Sends bytes, already encoded, between replies. A client that does not come to take more than
-    /// [`PUSHES_MAX`] bytes is closed.
-    pub fn push(&self, bytes: Arc<[u8]>) {
-        if self.is_killed() {
-            return;
+    /// Adds a message to be sent between replies. A client that does not come to take more than
+    /// [`PUSHES_MAX`](crate::pushes::PUSHES_MAX) bytes is closed. Returns whether the client has to be woken for it.
+    pub fn add_message(&self, message: &Message) -> bool {
+        let first = if self.resp.load(Relaxed) == 3 { b'>' } else { b'*' };
+        !self.is_killed() && self.has_to_wake(self.pushes.add_message(first, message))
+    }
+
+    /// The same for what must come after every reply that is there already; the bytes are encoded.
+    pub fn add_invalidation(&self, bytes: &[u8]) -> bool {
+        !self.is_killed() && self.has_to_wake(self.pushes.add_invalidation(bytes))
+    }
+
+    /// Sends a status line between replies.
+    pub fn push_status(&self, line: &Message) {
+        if !self.is_killed() && self.has_to_wake(self.pushes.add_message(b'+', line)) {
+            self.wake();
         }
-        let mut pushes = self.pushes.lock();
-        let waiting = self.push_bytes.fetch_add(bytes.len() as u64, Relaxed) + bytes.len() as u64;
-        if waiting > PUSHES_MAX {
-            pushes.clear();
-            self.push_bytes.store(0, Relaxed);
+    }
+
+    fn has_to_wake(&self, pushed: Pushed) -> bool {
+        if pushed == Pushed::TooMuch {
             self.flooded.store(true, Relaxed);
-            drop(pushes);
             self.kill();
-            return;
         }
-        pushes.push_back(bytes);
-        drop(pushes);
-        self.has_pushes.store(true, Relaxed);
-        self.wake();
+        pushed == Pushed::First
     }
 
     /// Whether it was closed because it did not take what was pushed.
@@ -213,23 +214,30 @@ impl Client {
 
     /// Bytes that wait to be sent: replies and pushes.
     pub fn unsent(&self) -> u64 {
-        self.output_buffer.load(Relaxed) + self.push_bytes.load(Relaxed)
+        self.output_buffer.load(Relaxed) + self.pushes.len()
     }
 
-    /// Bytes pushed and not yet taken.
+    /// Takes what was pushed: what may go before a reply, and what must follow those that are there.
+    pub fn split_pushes(&self, before: &mut Vec<u8>, after: &mut Vec<u8>) {
+        self.pushes.take(before, after);
+    }
+
+    /// Whether anything was pushed and not yet taken.
+    #[inline]
+    pub fn has_pushes(&self) -> bool {
+        self.pushes.any()
+    }
+
+    /// Appends what was pushed and not yet taken.
     pub fn take_pushes(&self, into: &mut Vec<u8>) {
-        if self.has_pushes.swap(false, Relaxed) {
-            let mut pushes = self.pushes.lock();
-            self.push_bytes.store(0, Relaxed);
-            for bytes in pushes.drain(..) {
-                into.extend_from_slice(&bytes);
-            }
-        }
+        let mut after = Vec::new();
+        self.pushes.take(into, &mut after);
+        into.extend_from_slice(&after);
     }
 
     /// Whether the connection's task has something to do besides reading.
     pub fn has_news(&self) -> bool {
-        self.is_killed() || self.has_pushes.load(Relaxed) || self.wait_news.load(Relaxed) > 0
+        self.is_killed() || self.pushes.any() || self.wait_news.load(Relaxed) > 0
     }
 
     /// Tells the connection's task that its wait is over.
@@ -260,7 +268,8 @@ impl Client {
         *self.waker.lock() = Some(waker.clone());
     }
 
-    fn wake(&self) {
+    /// Makes the connection's task run.
+    pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
         }

@@ -1,5 +1,6 @@
 //! What happens by itself: keys expire, idle clients are closed, memory is looked at.
 
+use crate::clients::flag;
 use crate::effects::Moment;
 use crate::server::{Server, engine_settings, unix_ms};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub async fn run(server: Arc<Server>) {
         if server.active_expire.load(Relaxed) {
             expire_round(&server).await;
         }
+        server.pubsub.wakes.flush();
         rounds += 1;
         if rounds.is_multiple_of(hz) {
             close_idle_clients(&server);
@@ -64,7 +66,7 @@ fn close_idle_clients(server: &Server) {
     }
     let now_ms = unix_ms();
     for client in server.clients.all() {
-        let exempt = crate::clients::flag::MONITOR | crate::clients::flag::BLOCKED;
+        let exempt = flag::MONITOR | flag::BLOCKED | flag::PUBSUB;
         if !client.has_flag(exempt)
             && now_ms.saturating_sub(client.last_interaction_ms.load(Relaxed)) > timeout_ms
         {

@@ -19,6 +19,8 @@ mod observe;
 mod output_limit;
 mod pause;
 pub mod ping;
+mod pubsub;
+mod pushes;
 mod runtime;
 mod scripts;
 mod sensitive;
@@ -28,6 +30,7 @@ mod shutdown;
 mod slowlog;
 pub mod startup;
 mod stats;
+mod wakes;
 
 /// The version of Redis whose behaviour this server has, as INFO and HELLO tell it to clients.
 pub const REDIS_VERSION: &str = "7.0.15";

@@ -2,6 +2,7 @@
 
 use crate::clients::Client;
 use crate::connection::Session;
+use crate::pushes::Message;
 use crate::sensitive;
 use crate::server::unix_micros;
 use moonshard_engine::Args;
@@ -57,19 +58,19 @@ impl Monitors {
         self.any()
     }
 
-    fn send(&self, line: &Arc<[u8]>) {
+    fn send(&self, line: &Message) {
         for client in self.clients.lock().iter() {
-            client.push(line.clone());
+            client.push_status(line);
         }
     }
 }
 
-/// The line that shows a command, as a status reply.
-fn line(db: usize, addr: &str, args: Args<'_>) -> Arc<[u8]> {
+/// The line that shows a command, as a status reply without its first byte.
+fn line(db: usize, addr: &str, args: Args<'_>) -> Message {
     let micros = unix_micros();
     let mut line = Vec::with_capacity(64);
     // Writing to a Vec does not fail.
-    let _ = write!(line, "+{}.{:06} [{db} {addr}]", micros / 1_000_000, micros % 1_000_000);
+    let _ = write!(line, "{}.{:06} [{db} {addr}]", micros / 1_000_000, micros % 1_000_000);
     for arg in args.iter() {
         line.extend_from_slice(b" \"");
         for &byte in arg {

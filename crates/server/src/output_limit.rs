@@ -125,16 +125,16 @@ mod tests {
     fn pushes_count_and_are_bounded() {
         let client = client(0);
         client.set_flag(flag::MONITOR, true);
-        client.push(vec![b'x'; (UNCOUNTED + 10) as usize].into());
+        client.push_status(&vec![b'x'; (UNCOUNTED + 9) as usize].into());
         assert_eq!(client.output_memory(), 10);
-        client.push(vec![b'x'; MONITOR_MAX as usize - 1024 * 17].into());
+        client.push_status(&vec![b'x'; MONITOR_MAX as usize - 1024 * 17 - 1].into());
         assert!(!client.is_killed() && !client.exceeds_output_limit(&Settings::default()));
         client.output_buffer.store(UNCOUNTED + 2048, Relaxed);
         assert!(
             client.exceeds_output_limit(&Settings::default()),
             "monitors have a limit where their class has none"
         );
-        client.push(vec![b'x'; 2048].into());
+        client.push_status(&vec![b'x'; 2048].into());
         assert!(client.is_killed() && client.is_flooded());
         assert_eq!(client.unsent(), UNCOUNTED + 2048, "the pushes are thrown away");
     }

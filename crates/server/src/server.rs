@@ -9,6 +9,7 @@ use crate::latency::Latency;
 use crate::listener::Listening;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::pubsub::PubSub;
 use crate::runtime::IoPool;
 use crate::scripts::{HeldShards, Scripts};
 use crate::shards::{ShardCell, ShardState};
@@ -62,6 +63,8 @@ pub struct Server {
     pub pause: Pause,
     /// What is listened on.
     pub listening: Listening,
+    /// Who has subscribed to which messages.
+    pub pubsub: PubSub,
     /// Who watches every command.
     pub monitors: Arc<Monitors>,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -179,6 +182,7 @@ impl Server {
             seed,
             pause: Pause::default(),
             listening: Listening::default(),
+            pubsub: PubSub::default(),
             monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),

@@ -95,6 +95,8 @@ pub enum SessionCommand {
     Readwrite,
     Reset,
     Select,
+    Subscribe(Subscription),
+    Unsubscribe(Subscription),
     Unwatch,
     Watch,
 }
@@ -104,6 +106,17 @@ impl SessionCommand {
     pub const fn runs_in_multi(self) -> bool {
         matches!(self, Self::Discard | Self::Exec | Self::Multi | Self::Quit | Self::Reset | Self::Watch)
     }
+}
+
+/// What can be subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    /// A channel of the whole server.
+    Channel,
+    /// All of those whose names match.
+    Pattern,
+    /// A channel that belongs to a slot.
+    ShardChannel,
 }
 
 /// Commands about the server as a whole, each handled by the server.

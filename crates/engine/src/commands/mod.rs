@@ -8,7 +8,7 @@ mod prelude {
     pub(super) use crate::args::Args;
     pub(super) use crate::command::{
         Acl, Arg, ArgKind, Arity, Command, DocFlags, Flags, Handler, KeyFlags, KeySpec, Meta, Route,
-        ServerCommand, SessionCommand,
+        ServerCommand, SessionCommand, Subscription,
     };
     pub(super) use crate::ctx::{CmdResult, Ctx, DONE, Flow};
     pub(super) use crate::effects::EventClass;
@@ -28,6 +28,7 @@ mod hash;
 mod hyperloglog;
 mod introspection;
 mod list;
+mod pubsub;
 mod sample_count;
 mod scan_elements;
 mod scripting;
@@ -51,6 +52,7 @@ pub(crate) const GROUPS: &[&[&Command]] = &[
     hyperloglog::COMMANDS,
     introspection::COMMANDS,
     list::COMMANDS,
+    pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,

@@ -71,6 +71,7 @@ impl World {
                     gate: self.gate,
                     settings: &self.engine,
                     rng: &mut self.rng,
+                    exchange: &moonshard_engine::NoSubscribers,
                     scripts: Some(&mut self.vm),
                 };
                 let _ = cx.call(entry, args);

@@ -82,7 +82,7 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
     // Writing into a Vec cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
          qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
          redir=-1 resp={}",
         client.id,
@@ -94,6 +94,9 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         seconds(of(&client.last_interaction_ms)),
         String::from_utf8_lossy(&letters),
         client.db.load(Relaxed),
+        client.subscriptions[0].load(Relaxed),
+        client.subscriptions[1].load(Relaxed),
+        client.subscriptions[2].load(Relaxed),
         if client.has_flag(flag::MULTI) { i64::from(client.queued.0.load(Relaxed)) } else { -1 },
         of(&client.query_buffer),
         of(&client.query_buffer_free),

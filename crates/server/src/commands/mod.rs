@@ -13,6 +13,7 @@ mod memory;
 mod migrate;
 mod monitor;
 mod on_shards;
+mod pubsub;
 mod replication;
 mod script;
 mod session;
@@ -93,6 +94,8 @@ impl Call<'_, '_> {
             Session::Readwrite => self.readonly(false),
             Session::Reset => self.reset(),
             Session::Select => self.select(),
+            Session::Subscribe(what) => self.subscribe(what),
+            Session::Unsubscribe(what) => self.unsubscribe(what),
             Session::Unwatch => self.unwatch(),
             Session::Watch => self.watch().await,
             Session::Monitor => self.monitor(),

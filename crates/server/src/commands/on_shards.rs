@@ -69,6 +69,7 @@ impl Call<'_, '_> {
             gate: Gate::empty(),
             settings: self.engine,
             rng: &mut rng,
+            exchange: &self.server.pubsub,
             scripts: None,
         };
         let outcome = cx.call(self.entry, self.args);
@@ -121,6 +122,7 @@ impl Call<'_, '_> {
                 gate,
                 settings: self.engine,
                 rng,
+                exchange: &self.server.pubsub,
                 scripts: Some(vm),
             };
             cx.call(self.entry, self.args)

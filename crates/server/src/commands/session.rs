@@ -138,6 +138,10 @@ impl Call<'_, '_> {
     pub(super) fn reset(&mut self) -> Result<(), Error> {
         let session = &mut *self.session;
         session.end_transaction(self.server);
+        session.subscriptions.clear(&self.server.pubsub, &session.client);
+        // No message comes after the reply.
+        session.client.take_pushes(self.reply.buffer_mut());
+        session.note_listening();
         let client = &session.client;
         if client.has_flag(flag::MONITOR) {
             self.server.monitors.remove(client.id);

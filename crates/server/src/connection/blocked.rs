@@ -92,6 +92,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let moment = Moment { now_ms: unix_ms(), settings: &self.engine };
         server.serve_waiter(waiter, &mut guards, moment);
         server.settle_all(&mut guards, moment);
+        drop(guards);
+        server.pubsub.wakes.flush();
     }
 
     /// Answers a wait that is over, and goes on with the requests that came meanwhile.

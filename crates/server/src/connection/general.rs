@@ -23,6 +23,29 @@ fn runs_in_multi(entry: Option<&Entry>) -> bool {
     )
 }
 
+fn is_ping(entry: &Entry) -> bool {
+    entry.full_name == "ping"
+}
+
+/// Whether a command is allowed to a client of RESP2 that has subscribed to something.
+fn is_about_subscriptions(entry: &Entry) -> bool {
+    use SessionCommand as Session;
+    match entry.command.handler {
+        Handler::Session(command) => {
+            matches!(
+                command,
+                Session::Subscribe(_) | Session::Unsubscribe(_) | Session::Quit | Session::Reset
+            )
+        }
+        _ => is_ping(entry),
+    }
+}
+
+/// Whether messages that came while a command ran go before its reply: not where replies are messages themselves.
+fn is_heard(entry: &Entry) -> bool {
+    matches!(entry.command.handler, Handler::Shard(_) | Handler::Session(SessionCommand::Exec))
+}
+
 /// Commands that have to do with keys.
 const TOUCHES_KEYS: Flags = Flags::WRITE.union(Flags::READONLY).union(Flags::MAY_REPLICATE);
 
@@ -84,6 +107,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(Error::NO_AUTH);
         }
+        if self.session.is_confined() && !is_about_subscriptions(entry) {
+            self.count_rejected(args);
+            return Err(self.confined(entry));
+        }
         if self.session.client.has_flag(flag::MONITOR) && flags.intersects(TOUCHES_KEYS) {
             self.count_rejected(args);
             return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
@@ -97,7 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Watchers see a script before the commands that it runs.
             self.server.monitors.feed(&self.session, entry, args);
         }
+        if self.session.is_confined() && is_ping(entry) && args.len() <= 2 {
+            self.pong(entry, args);
+            return Ok(());
+        }
         let started = Instant::now();
+        let mark = self.reply.mark();
         let mut call = self.as_call(entry, args, now_ms);
         let outcome = match entry.command.handler {
             Handler::Shard(_) => call.run_shards().await,
@@ -116,7 +148,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !is_script {
             self.server.monitors.feed(&self.session, entry, args);
         }
+        if self.session.listens && outcome.is_ok() && is_heard(entry) {
+            self.session.hear(&mut self.reply, mark);
+        }
         outcome
+    }
+
+    /// What a client that has subscribed to something is answered to other commands.
+    fn confined(&self, entry: &Entry) -> Error {
+        let error = Error::text(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            entry.full_name
+        ));
+        let is_exec = matches!(entry.command.handler, Handler::Session(SessionCommand::Exec));
+        if is_exec && self.session.transaction.is_none() { error.aborting_exec() } else { error }
+    }
+
+    /// PING's reply among messages, in their form.
+    fn pong(&mut self, entry: &'static Entry, args: Args<'_>) {
+        self.reply.array(2);
+        self.reply.bulk(b"pong");
+        self.reply.bulk(args.get(1).unwrap_or_default());
+        self.session.count(entry.id, false, 0);
     }
 
     /// Waits as long as clients are paused; meanwhile the client counts as blocked.

@@ -183,6 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             waiter.leave(&self.server);
         }
         self.session.end_transaction(&self.server);
+        self.session.subscriptions.clear(&self.server.pubsub, &self.session.client);
         End::Closed
     }
 

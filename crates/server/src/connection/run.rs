@@ -50,12 +50,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     continue;
                 }
             }
-            // The general path may wait for other things, and nothing waits with a lock in hand.
+            // The general path may wait for other things, and nothing waits with a lock in hand, or keeps others from
+            // hearing what was sent to them.
             held = None;
+            server.pubsub.wakes.flush();
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
             self.refresh_settings();
             at += 1;
         }
+        server.pubsub.wakes.flush();
         for (id, more) in self.session.uncounted.drain(..) {
             self.server.figures.count(id, more);
         }
@@ -76,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.authenticated
             && self.session.reply_mode == ReplyMode::On
             && self.session.transaction.is_none()
+            && !self.session.is_confined()
             && !self.server.is_watched()
     }
 
@@ -141,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs a command on one shard.
     #[inline]
     fn call(&mut self, index: usize, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
+        let mark = self.reply.mark();
         let ShardState { shard, vm, rng } = &mut *state;
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
@@ -151,6 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             gate: Gate::empty(),
             settings: &self.engine,
             rng,
+            exchange: &self.server.pubsub,
             scripts: Some(vm),
         };
         match cx.call(entry, args) {
@@ -159,10 +165,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(error) => self.note_error(&error),
         }
         self.server.settle(index, state, Moment { now_ms, settings: &self.engine });
+        if self.session.listens {
+            self.session.hear(&mut self.reply, mark);
+        }
     }
 
     /// Runs a command that needs no shard.
     pub(super) fn call_anywhere(&mut self, entry: &Entry, args: Args<'_>, now_ms: u64) {
+        let mark = self.reply.mark();
         let mut rng = moonshard_engine::Rng::new(now_ms);
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine).at_micros(self.micros),
@@ -171,10 +181,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             gate: Gate::empty(),
             settings: &self.engine,
             rng: &mut rng,
+            exchange: &self.server.pubsub,
             scripts: None,
         };
         let outcome = cx.call(entry, args);
         self.session.count(entry.id, outcome.is_err(), 0);
+        if self.session.listens {
+            self.session.hear(&mut self.reply, mark);
+        }
         if let Err(error) = outcome {
             self.note_error(&error);
         }

@@ -3,9 +3,10 @@
 use crate::clients::Client;
 use crate::commands::Transaction;
 use crate::effects::{Waiter, Watched};
+use crate::pubsub::Subscriptions;
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::CommandStats;
-use moonshard_protocol::Encoding;
+use moonshard_protocol::{Encoding, Mark, Reply};
 use std::sync::Arc;
 
 /// Which replies a client wants (`CLIENT REPLY`).
@@ -43,6 +44,10 @@ pub struct Session {
     pub waiter: Option<Arc<Waiter>>,
     /// Unix time in milliseconds at which the wait is given up, if ever.
     pub wait_until_ms: Option<u64>,
+    /// What it has subscribed to.
+    pub subscriptions: Subscriptions,
+    /// Whether what its own commands do may be told to it.
+    pub listens: bool,
     /// Closed once all replies are written.
     pub closing: bool,
     /// Calls of this batch that no shard has counted.
@@ -63,9 +68,31 @@ impl Session {
             watched: Watched::default(),
             waiter: None,
             wait_until_ms: None,
+            subscriptions: Subscriptions::default(),
+            listens: false,
             closing: false,
             uncounted: Vec::new(),
         }
+    }
+
+    /// Notes whether anything may be told to it.
+    pub fn note_listening(&mut self) {
+        self.listens = !self.subscriptions.is_empty();
+    }
+
+    /// Whether only the commands about subscriptions are allowed: RESP2 does not tell messages from replies.
+    #[inline]
+    pub fn is_confined(&self) -> bool {
+        self.protocol == Encoding::Resp2 && !self.subscriptions.is_empty()
+    }
+
+    /// Puts what its command has told the client itself before the reply, which begins at `mark`, or after it.
+    #[cold]
+    pub fn hear(&self, reply: &mut Reply, mark: Mark) {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        self.client.split_pushes(&mut before, &mut after);
+        reply.insert(mark, &before);
+        reply.buffer_mut().extend_from_slice(&after);
     }
 
     /// Notes that a command, whose call was counted here, ran for so many nanoseconds.

@@ -18,7 +18,7 @@ use moonshard_engine::command::Entry;
 use moonshard_engine::effects::{Event, EventClass};
 use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
-use moonshard_engine::{Args, Caller, Ctx, Flow, Settings};
+use moonshard_engine::{Args, Caller, Ctx, Exchange, Flow, Reach, Settings};
 use moonshard_lock::try_lock_all;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -87,6 +87,14 @@ impl Server {
 
     /// Tells one change to all who listen. `index` is the shard that a whole database's event is about.
     fn tell(&self, held: &Held<'_>, index: usize, event: &Event, moment: Moment<'_>, ready: &mut Ready) {
+        if event.class == EventClass::MESSAGE {
+            self.pubsub.publish(Reach::Global, &event.key, &event.message);
+            return;
+        }
+        if event.class == EventClass::SHARD_MESSAGE {
+            self.pubsub.publish(Reach::Shard, &event.key, &event.message);
+            return;
+        }
         if event.class == EventClass::DATABASE {
             if let Some((_, state)) = held.iter().find(|(of, _)| *of == index) {
                 self.touch_database(index, state, event.db, moment.now_ms);
@@ -158,7 +166,7 @@ impl Server {
     fn hand_over(&self, from: &mut ShardState, held: &mut Held<'_>) {
         for event in from.shard.effects.take_events() {
             if let Some((_, first)) = held.first_mut() {
-                first.shard.effects.note(event.class, event.name, event.db, &event.key);
+                first.shard.effects.take_over(event);
             }
         }
         self.reap(&mut from.shard);
@@ -207,6 +215,7 @@ impl Server {
                     gate: Gate::empty(),
                     settings: moment.settings,
                     rng,
+                    exchange: &self.pubsub,
                     scripts: None,
                 };
                 let error = match cx.resume(entry, args) {

@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::figures::ShardFigures;
+use moonshard_engine::{Exchange, Reach};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn stats(report: &mut Report<'_>) {
@@ -34,10 +35,10 @@ pub(super) fn stats(report: &mut Report<'_>) {
     report.zeros(&["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     report.field("keyspace_hits", hits);
     report.field("keyspace_misses", misses);
+    report.field("pubsub_channels", server.pubsub.channel_count(Reach::Global));
+    report.field("pubsub_patterns", server.pubsub.patterns());
+    report.field("pubsubshard_channels", server.pubsub.channel_count(Reach::Shard));
     report.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
