@@ -148,14 +148,14 @@ fn shown(client: &mut Client, key: &str) -> Vec<String> {
         .into()
 }
 
-/// XINFO STREAM without when consumers were seen, and without what is not of the content.
+/// XINFO STREAM without what is not of the content.
 fn shown_stream(client: &mut Client, key: &str) -> String {
     let text = client.ask(&format!("XINFO STREAM {key} FULL COUNT 0")).value.to_string();
     let without = |text: String, name: &str| {
         let mut parts = text.split(name);
         let mut left = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            left.push_str(part.split_once(|c: char| c == '"' || c == ']').map_or("", |(_, rest)| rest));
+            left.push_str(part.split_once(['"', ']']).map_or("", |(_, rest)| rest));
         }
         left
     };

@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn pieces_are_put_together() {
-        let data: Vec<u8> = (0..300_000u32).map(|at| (at * 7 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..300_000u32).map(|at| (at * 7).to_le_bytes()[1]).collect();
         let mut source = Chunked::new(&data[..]);
         let mut at = 0;
         for len in [1, 100_000, 0, 65_536, 3, 134_000] {

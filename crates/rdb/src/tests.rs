@@ -101,7 +101,7 @@ fn stream() -> impl Strategy<Value = Collection> {
     })
 }
 
-fn shown_stream(stream: &Stream) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn shown_stream(stream: &Stream) -> Pairs {
     let mut all = vec![(b"meta".to_vec(), format!("{:?}", stream.meta()).into_bytes())];
     for entry in stream.iter() {
         let fields: Vec<_> = entry.fields().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
@@ -157,8 +157,11 @@ fn view(value: &Value) -> ValueRef<'_> {
     }
 }
 
+/// Names or elements, and what belongs to each.
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// All that a value is, in one order.
-fn shown(value: &Value) -> (&'static str, Vec<(Vec<u8>, Vec<u8>)>) {
+fn shown(value: &Value) -> (&'static str, Pairs) {
     let collection = match value {
         Value::String(bytes) => return ("string", vec![(bytes.clone(), Vec::new())]),
         Value::Collection(collection) => collection,
