@@ -56,6 +56,7 @@ impl Engine {
             gate: Gate::empty(),
             settings: &self.settings,
             rng: &mut self.rng,
+            exchange: &moonshard_engine::NoSubscribers,
             scripts,
         }
     }
