@@ -143,6 +143,8 @@ pub enum ServerCommand {
     MemoryMallocStats,
     MemoryPurge,
     MemoryStats,
+    ModuleLoad,
+    ModuleUnload,
     Migrate,
     Role,
     ScriptDebug,

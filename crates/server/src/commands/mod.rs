@@ -11,6 +11,7 @@ mod locked;
 mod lolwut;
 mod memory;
 mod migrate;
+mod module;
 mod monitor;
 mod on_shards;
 mod pubsub;
@@ -21,11 +22,11 @@ mod shutdown;
 mod slowlog;
 mod transaction;
 
-use crate::config::Settings;
+use crate::config::{AllowedFor, Settings};
 use crate::connection::Session;
 use crate::server::Server;
 use crate::shards::ShardGuards;
-use moonshard_engine::command::{Entry, ServerCommand, SessionCommand};
+use moonshard_engine::command::{Entry, Flags, ServerCommand, SessionCommand};
 use moonshard_engine::{Args, Error};
 use moonshard_protocol::Reply;
 use std::sync::Arc;
@@ -102,6 +103,16 @@ impl Call<'_, '_> {
         }
     }
 
+    /// Whether a protected command may run, given the setting that allows it.
+    fn is_allowed(&self, setting: AllowedFor) -> bool {
+        !self.entry.command.meta.flags.contains(Flags::PROTECTED)
+            || match setting {
+                AllowedFor::No => false,
+                AllowedFor::Yes => true,
+                AllowedFor::Local => self.is_local(),
+            }
+    }
+
     /// Counts the call, which began at `started`, and shows it to whom it may concern.
     pub fn observe(&mut self, failed: bool, started: Instant) {
         let nanos = started.elapsed().as_nanos() as u64;
@@ -150,6 +161,8 @@ impl Call<'_, '_> {
             ServerCommand::MemoryMallocStats => self.memory_malloc_stats(),
             ServerCommand::MemoryPurge => self.memory_purge(),
             ServerCommand::MemoryStats => self.memory_stats(),
+            ServerCommand::ModuleLoad => self.module_load(),
+            ServerCommand::ModuleUnload => self.module_unload(),
             ServerCommand::Migrate => self.migrate().await,
             ServerCommand::Role => self.role(),
             ServerCommand::ScriptDebug => self.script_debug(),

@@ -7,6 +7,7 @@ mod lastsave;
 mod latency;
 mod lolwut;
 mod memory;
+mod module;
 mod monitor;
 mod role;
 mod shutdown;
@@ -23,6 +24,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &latency::LATENCY,
     &lolwut::LOLWUT,
     &memory::MEMORY,
+    &module::MODULE,
     &monitor::MONITOR,
     &role::ROLE,
     &shutdown::SHUTDOWN,

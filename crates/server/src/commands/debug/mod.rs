@@ -4,9 +4,7 @@ mod digest;
 mod protocol;
 
 use super::Call;
-use crate::config::AllowedFor;
 use crate::effects::Moment;
-use moonshard_engine::command::Flags;
 use moonshard_engine::effects::EventClass;
 use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
 use moonshard_engine::{Error, Rng, glob};
@@ -70,18 +68,8 @@ const HELP: &[&str] = &[
 ];
 
 impl Call<'_, '_> {
-    /// Whether a command that needs `enable-debug-command` may run.
-    fn debug_allowed(&self) -> bool {
-        !self.entry.command.meta.flags.contains(Flags::PROTECTED)
-            || match self.settings.enable_debug_command {
-                AllowedFor::No => false,
-                AllowedFor::Yes => true,
-                AllowedFor::Local => self.is_local(),
-            }
-    }
-
     pub(in crate::commands) async fn debug(&mut self) -> Result<(), Error> {
-        if !self.debug_allowed() {
+        if !self.is_allowed(self.settings.enable_debug_command) {
             return Err(NOT_ALLOWED);
         }
         let args = self.args;
