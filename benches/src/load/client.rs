@@ -1,4 +1,4 @@
-//! A client: asks one question at a time, or fills a server with keys.
+//! A client: asks one question at a time, or fills a server.
 
 use super::error::Error;
 use super::stop;
@@ -8,8 +8,10 @@ use std::time::Duration;
 
 /// Bytes of the values that fill a server.
 pub const VALUE_LEN: usize = 64;
-/// SETs sent before their replies are read.
-const FILL_BATCH: u64 = 1000;
+/// Requests sent before their replies are read, and about how many bytes of them: less than either side holds while
+/// the other does not read.
+const FILL_REQUESTS: u64 = 1000;
+const FILL_BYTES: usize = 64 * 1024;
 /// Longer than any answer takes that is not held up by something broken.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
@@ -122,35 +124,36 @@ impl Client {
         }
     }
 
-    /// Sets `count` keys to `value`; `key` appends the key of a number.
+    /// Sends `count` requests, by their number, without waiting for each.
     ///
     /// # Errors
-    /// When a SET is not answered by OK.
-    pub fn fill(&mut self, count: u64, value: &[u8], key: impl Fn(u64, &mut Vec<u8>)) -> Result<(), Error> {
-        const OK: &[u8] = b"+OK\r\n";
-        let (mut name, mut replies) = (Vec::new(), Vec::new());
+    /// When one is answered by an error.
+    pub fn fill(&mut self, count: u64, request: impl Fn(u64) -> Vec<String>) -> Result<(), Error> {
         let mut at = 0;
         while at < count {
             stop::check()?;
-            let batch = FILL_BATCH.min(count - at);
             self.request.clear();
-            for number in at..at + batch {
-                name.clear();
-                key(number, &mut name);
-                write_request(&mut self.request, &[b"SET", &name, value]);
+            let mut sent = 0;
+            while at + sent < count && sent < FILL_REQUESTS && self.request.len() < FILL_BYTES {
+                write_request(&mut self.request, &request(at + sent));
+                sent += 1;
             }
-            at += batch;
-            replies.resize(batch as usize * OK.len(), 0);
-            let sent = self.stream.get_mut().write_all(&self.request);
-            let done = sent.and_then(|()| self.stream.read_exact(&mut replies));
-            done.map_err(|error| Error::io("fill a server", error))?;
-            if !replies.chunks(OK.len()).all(|reply| reply == OK) {
-                let answer =
-                    String::from_utf8_lossy(&replies).lines().find(|l| *l != "+OK").map(str::to_owned);
-                return Err(Error::Answer { request: "SET".into(), answer: answer.unwrap_or_default() });
+            let written = self.stream.get_mut().write_all(&self.request);
+            written.map_err(|error| Error::io("fill a server", error))?;
+            for number in at..at + sent {
+                if let Answer::Error(answer) = self.answer()? {
+                    let request = request(number).into_iter().take(2).collect::<Vec<_>>().join(" ");
+                    return Err(Error::Answer { request, answer });
+                }
             }
+            at += sent;
         }
         Ok(())
+    }
+
+    /// The stream, with all that was read taken out of it.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
     }
 }
 
@@ -162,10 +165,10 @@ pub fn unexpected(request: &[&[u8]], answer: &Answer) -> Error {
 }
 
 /// Appends a request.
-fn write_request(out: &mut Vec<u8>, args: &[&[u8]]) {
+fn write_request(out: &mut Vec<u8>, args: &[impl AsRef<[u8]>]) {
     // Writing to memory does not fail.
     let _ = write!(out, "*{}\r\n", args.len());
-    for arg in args {
+    for arg in args.iter().map(AsRef::as_ref) {
         let _ = write!(out, "${}\r\n", arg.len());
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");

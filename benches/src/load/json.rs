@@ -5,7 +5,7 @@ use super::latency::Latency;
 use super::memory::Memory;
 use super::report::{Report, medians};
 use super::rounds::{Case, Sample};
-use super::rows::{MEMORY, OTHER_SHARDS};
+use super::rows::{Group, OTHER_SHARDS};
 use std::fmt::Write as _;
 
 // Writing to a String, which is all that is done here, does not fail.
@@ -22,7 +22,7 @@ impl Report {
 }
 
 fn of_case(case: &Case) -> String {
-    let mut row = head(case.row.name, case.io_threads, case.passes());
+    let mut row = head(&case.row.name, case.row.group, case.io_threads, case.passes());
     let _ = write!(row, r#","pipeline":{},"cpu_ratio_max":{}"#, case.row.pipeline, case.row.cpu_max);
     if let Some(min) = case.row.throughput_min {
         let _ = write!(row, r#","throughput_ratio_min":{min}"#);
@@ -46,7 +46,7 @@ fn of_case(case: &Case) -> String {
 }
 
 fn of_latency(io_threads: Option<u32>, latency: &Result<Latency, Error>) -> String {
-    let mut row = head(OTHER_SHARDS, io_threads, latency.as_ref().is_ok_and(Latency::passes));
+    let mut row = head(OTHER_SHARDS, Group::Base, io_threads, latency.as_ref().is_ok_and(Latency::passes));
     if let Ok(latency) = latency {
         for (name, q) in [("idle", latency.idle), ("busy", latency.busy)] {
             let _ = write!(
@@ -60,8 +60,12 @@ fn of_latency(io_threads: Option<u32>, latency: &Result<Latency, Error>) -> Stri
 }
 
 fn of_memory(memory: &Memory) -> String {
-    let mut row = head(MEMORY, memory.io_threads, memory.passes());
-    let _ = write!(row, r#","keys":{},"redis_bytes":{}"#, memory.keys, memory.redis_bytes);
+    let mut row = head(memory.row.name, Group::Memory, memory.io_threads, memory.passes());
+    let _ = write!(
+        row,
+        r#","keys":{},"ratio_max":{},"redis_bytes":{}"#,
+        memory.count, memory.row.ratio_max, memory.redis_bytes
+    );
     if let Ok(bytes) = memory.moonshard_bytes {
         let _ = write!(row, r#","moonshard_bytes":{bytes}"#);
     }
@@ -69,9 +73,10 @@ fn of_memory(memory: &Memory) -> String {
 }
 
 /// An object that is still open, with what every row has.
-fn head(name: &str, io_threads: Option<u32>, passes: bool) -> String {
+fn head(name: &str, group: Group, io_threads: Option<u32>, passes: bool) -> String {
     let io_threads = io_threads.map_or_else(|| "null".to_owned(), |count| count.to_string());
-    format!(r#"{{"name":"{name}","io_threads":{io_threads},"pass":{passes}"#)
+    let group = group.name();
+    format!(r#"{{"name":"{name}","group":"{group}","io_threads":{io_threads},"pass":{passes}"#)
 }
 
 fn closed(mut row: String, error: Option<&Error>) -> String {
@@ -122,6 +127,9 @@ mod tests {
     #[test]
     fn a_row_that_failed_says_why() {
         let row = of_latency(Some(2), &Err(Error::Program("gone".into())));
-        assert_eq!(row, r#"{"name":"other-shards","io_threads":2,"pass":false,"error":"gone"}"#);
+        assert_eq!(
+            row,
+            r#"{"name":"other-shards","group":"base","io_threads":2,"pass":false,"error":"gone"}"#
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The load comparison: redis-server and Moonshard under the same load in turn, row by row, and what is to be reached.
 
 mod client;
+mod data;
 mod error;
 mod json;
 mod latency;
@@ -14,11 +15,13 @@ mod rounds;
 mod rows;
 mod statistics;
 mod stop;
+mod subscribers;
 
 use error::Error;
 use options::{Invocation, Options};
 use programs::Programs;
 use report::Report;
+use rows::Group;
 use std::process::ExitCode;
 
 /// Exit status when something was not measured or missed its bound.
@@ -37,7 +40,7 @@ pub fn main(args: impl Iterator<Item = String>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Invocation::List) => {
-            rows::names().for_each(|name| println!("{name}"));
+            rows::names().for_each(|(name, group)| println!("{name} ({})", group.name()));
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -66,12 +69,12 @@ fn run(options: &Options) -> Result<bool, Error> {
     let mut report = Report::new(options);
     rounds::measure(options, &programs, &mut report)?;
     for &io_threads in &options.io_threads {
-        if options.wants(rows::OTHER_SHARDS) {
+        if options.wants(rows::OTHER_SHARDS, Group::Base) {
             report.latency.push((io_threads, kept(latency::measure(options, &programs, io_threads))?));
         }
     }
-    if options.wants(rows::MEMORY) {
-        report.memory = memory::measure(options, &programs)?;
+    for row in memory::ROWS.iter().filter(|row| options.wants(row.name, Group::Memory)) {
+        report.memory.extend(memory::measure(options, &programs, row)?);
     }
     print!("{report}");
     if let Some(path) = &options.json {

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::latency::{Latency, P999_MAX_US, Quantiles};
-use super::memory::{Memory, RATIO_MAX};
+use super::memory::Memory;
 use super::options::Options;
 use super::rounds::{Case, Sample};
 use super::statistics::{median, spread};
@@ -104,8 +104,12 @@ impl Report {
             "{:<30} {:>3} {:>4} | {:>7} {:>8} | {:>7} {:>8} | {:>6} {:>6} | {:>5} | {:>7} {:>8} |",
             "row", "P", "io", "CPU us", "k/s", "CPU us", "k/s", "CPU", "k/s", "noise", "CPU", "k/s"
         )?;
+        let mut group = None;
         for case in &self.cases {
             let row = case.row;
+            if group.replace(row.group) != Some(row.group) {
+                writeln!(f, "-- {}", row.group.name())?;
+            }
             write!(f, "{:<30} {:>3} {:>4} | ", row.label, row.pipeline, threads(case.io_threads))?;
             match (&case.error, case.figures()) {
                 (Some(error), _) => writeln!(f, "FAIL: {error}")?,
@@ -189,23 +193,45 @@ impl Report {
     }
 
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.memory.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n{:<30} {:>4} | {:^16} | {:^16} | {:>6} |",
+            "resident memory", "", "redis-server", "Moonshard", ""
+        )?;
+        writeln!(
+            f,
+            "{:<30} {:>4} | {:>7} {:>8} | {:>7} {:>8} | {:>6} | bound",
+            "", "io", "MiB", "B each", "MiB", "B each", "ratio"
+        )?;
         for memory in &self.memory {
-            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-            let a_key = |bytes: u64| bytes as f64 / memory.keys as f64;
-            writeln!(f, "\nResident memory of {} keys with 64-byte values", memory.keys)?;
+            let (mib, each) = (
+                |bytes: u64| bytes as f64 / f64::from(1 << 20),
+                |bytes: u64| bytes as f64 / memory.count as f64,
+            );
             let redis = memory.redis_bytes;
-            writeln!(f, "{:<30} {:>8.1} MiB {:>8.1} bytes a key", "redis-server", mib(redis), a_key(redis))?;
-            let name = format!("Moonshard, io {}", threads(memory.io_threads));
+            let millions = memory.count as f64 / 1e6;
+            let label = format!("{millions} M {}", memory.row.label);
+            write!(
+                f,
+                "{label:<30} {:>4} | {:>7.1} {:>8.1} | ",
+                threads(memory.io_threads),
+                mib(redis),
+                each(redis)
+            )?;
             match &memory.moonshard_bytes {
                 Ok(bytes) => writeln!(
                     f,
-                    "{name:<30} {:>8.1} MiB {:>8.1} bytes a key | ratio {:.2} | <= {RATIO_MAX:.2} {}",
+                    "{:>7.1} {:>8.1} | {:>6.2} | <= {:.2} {}",
                     mib(*bytes),
-                    a_key(*bytes),
+                    each(*bytes),
                     memory.ratio().unwrap_or_default(),
+                    memory.row.ratio_max,
                     verdict(memory.passes()),
                 )?,
-                Err(error) => writeln!(f, "{name:<30} FAIL: {error}")?,
+                Err(error) => writeln!(f, "FAIL: {error}")?,
             }
         }
         Ok(())

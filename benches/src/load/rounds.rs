@@ -1,21 +1,22 @@
 //! The rounds: each row against each server in turn, never two at the same time.
 
 use super::client::{Client, VALUE_LEN};
+use super::data::Data;
 use super::error::Error;
 use super::options::Options;
 use super::process::Server;
 use super::programs::Programs;
 use super::redis_benchmark::{self, Run, What};
 use super::report::Report;
-use super::rows::{Load, ROWS, Row};
+use super::rows::{Command, Load, On, ROWS, Row};
 use super::stop;
-use std::io::Write as _;
+use super::subscribers::Subscribers;
 use std::time::{Duration, Instant};
 
 /// Keys that the servers hold, and among which requests choose.
 const KEYS: u64 = 1_000_000;
 /// The time of a round; what does not fit in as many as were asked for is left out of the later ones.
-const ROUND_WITHIN: Duration = Duration::from_secs(100);
+const ROUND_WITHIN: Duration = Duration::from_secs(150);
 const QUICK_WITHIN: Duration = Duration::from_secs(40);
 
 /// One measurement of a server.
@@ -44,11 +45,24 @@ pub struct Case {
     pub error: Option<Error>,
 }
 
+/// A server, and what it holds.
+struct Subject {
+    server: Server,
+    /// Names of the data that was put there to stay.
+    holds: Vec<&'static str>,
+}
+
+impl Subject {
+    const fn new(server: Server) -> Self {
+        Self { server, holds: Vec::new() }
+    }
+}
+
 /// A configuration of Moonshard, and the bound of the same.
 struct Fleet {
     io_threads: Option<u32>,
-    moonshard: Server,
-    bound: Option<Server>,
+    moonshard: Subject,
+    bound: Option<Subject>,
 }
 
 /// Which of the servers.
@@ -70,9 +84,9 @@ pub fn measure(options: &Options, programs: &Programs, report: &mut Report) -> R
     }
     eprintln!("starting and filling the servers");
     let keys = options.scaled(KEYS);
-    let mut redis = programs.start_redis()?;
+    let mut redis = Subject::new(programs.start_redis()?);
     if cases.iter().any(|case| case.row.needs_keys()) {
-        fill(&redis, keys)?;
+        fill(&redis.server, keys)?;
     }
     let mut fleets = fleets(&cases, programs, keys)?;
     let within = if options.quick { QUICK_WITHIN } else { ROUND_WITHIN * options.rounds as u32 };
@@ -93,7 +107,7 @@ pub fn measure(options: &Options, programs: &Programs, report: &mut Report) -> R
             if round % 2 == 1 {
                 turns.reverse();
             }
-            match take_turns(turns, case, &mut redis, fleet, options, keys) {
+            match take_turns(turns, case, &mut redis, fleet, options) {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 outcome => case.error = outcome.err(),
             }
@@ -105,7 +119,7 @@ pub fn measure(options: &Options, programs: &Programs, report: &mut Report) -> R
 
 /// All rows that are wanted, each for every configuration that it is to be run with.
 fn cases(options: &Options) -> Vec<Case> {
-    let rows = ROWS.iter().filter(|row| options.wants(row.name));
+    let rows = ROWS.iter().filter(|row| options.wants(&row.name, row.group));
     let case = |row, io_threads| Case {
         row,
         io_threads,
@@ -137,6 +151,7 @@ fn fleets(cases: &[Case], programs: &Programs, keys: u64) -> Result<Vec<Fleet>, 
         }
         let against_bound = own().any(|case| case.row.against_bound);
         let bound = against_bound.then(|| programs.start_bound(io_threads)).transpose()?;
+        let (moonshard, bound) = (Subject::new(moonshard), bound.map(Subject::new));
         fleets.push(Fleet { io_threads, moonshard, bound });
     }
     Ok(fleets)
@@ -145,29 +160,27 @@ fn fleets(cases: &[Case], programs: &Programs, keys: u64) -> Result<Vec<Fleet>, 
 /// The keys of redis-benchmark's own tests.
 fn fill(server: &Server, keys: u64) -> Result<(), Error> {
     let mut client = Client::connect(server.port())?;
-    // Writing to memory does not fail.
-    client.fill(keys, &[b'x'; VALUE_LEN], |number, key| drop(write!(key, "key:{number:012}")))?;
-    client.fill(keys, b"0", |number, key| drop(write!(key, "counter:{number:012}")))
+    let value = "x".repeat(VALUE_LEN);
+    client.fill(keys, |number| vec!["SET".into(), format!("key:{number:012}"), value.clone()])?;
+    client.fill(keys, |number| vec!["SET".into(), format!("counter:{number:012}"), "0".into()])
 }
 
 /// Measures the servers of a case once each.
 fn take_turns(
     turns: [Turn; 3],
     case: &mut Case,
-    redis: &mut Server,
+    redis: &mut Subject,
     fleet: &mut Fleet,
     options: &Options,
-    keys: u64,
 ) -> Result<(), Error> {
-    let requests = options.requests.unwrap_or_else(|| options.scaled(case.row.requests));
     for turn in turns {
-        let (server, samples, name) = match (turn, &mut fleet.bound) {
+        let (subject, samples, name) = match (turn, &mut fleet.bound) {
             (Turn::Redis, _) => (&mut *redis, &mut case.redis, "redis-server"),
             (Turn::Moonshard, _) => (&mut fleet.moonshard, &mut case.moonshard, "Moonshard"),
             (Turn::Bound, Some(bound)) if case.row.against_bound => (bound, &mut case.bound, "bound"),
             (Turn::Bound, _) => continue,
         };
-        match sample(server, case.row, requests, keys) {
+        match sample(subject, case.row, options) {
             Ok(sample) => samples.push(sample),
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => return Err(Error::Program(format!("{name}: {error}"))),
@@ -177,30 +190,79 @@ fn take_turns(
 }
 
 /// Measures one server.
-fn sample(server: &mut Server, row: &Row, requests: u64, keys: u64) -> Result<Sample, Error> {
+fn sample(subject: &mut Subject, row: &Row, options: &Options) -> Result<Sample, Error> {
+    let requests = options.requests.unwrap_or_else(|| options.scaled(row.requests));
+    let mut keys = options.scaled(KEYS);
     let sha;
     let value = "x".repeat(VALUE_LEN);
-    let words;
-    let mut client = Client::connect(server.port())?;
+    let words: Vec<&str>;
+    let mut client = Client::connect(subject.server.port())?;
+    let mut subscribers = None;
     let what = match row.load {
         Load::Test(test) => What::Test(test),
-        Load::Collection(test, key) => {
-            client.text(&[b"DEL", key.as_bytes()])?;
-            What::Test(test)
-        }
+        Load::Collection(test, _) => What::Test(test),
         Load::Script(source) => {
             sha = client.text(&[b"SCRIPT", b"LOAD", source.as_bytes()])?;
-            words = ["EVALSHA", &sha, "1", "key:__rand_int__", &value];
+            words = vec!["EVALSHA", &sha, "1", "key:__rand_int__", &value];
+            What::Command(&words)
+        }
+        Load::Command(command) => {
+            subscribers = prepare(subject, &mut client, command, requests, options)?;
+            keys = keys.min(command.keys);
+            let given = |&word: &&'static str| if word == "__value__" { &*value } else { word };
+            words = command.words.iter().map(given).collect();
             What::Command(&words)
         }
     };
+    if let Some(key) = fresh_key(row) {
+        client.text(&[b"DEL", key.as_bytes()])?;
+    }
+    if let Load::Command(Command { on: On::Made(data, _), .. }) = row.load {
+        client.fill(options.amount(data.amount, requests), data.request)?;
+    }
+    let server = &mut subject.server;
     server.settle()?;
     let run = Run { port: server.port(), requests, pipeline: row.pipeline, value_len: VALUE_LEN, keys, what };
     let before = server.cpu()?;
     let per_second = redis_benchmark::run(&run)?;
+    if let Some(subscribers) = subscribers {
+        subscribers.have_heard(requests)?;
+    }
     let cpu = server.cpu()? - before;
-    if let Load::Collection(_, key) = row.load {
+    if let Some(key) = fresh_key(row) {
         client.text(&[b"DEL", key.as_bytes()])?;
     }
     Ok(Sample { cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64, per_second })
+}
+
+/// The key that a row's requests grow or empty, and that is deleted before and after.
+const fn fresh_key(row: &Row) -> Option<&'static str> {
+    match &row.load {
+        Load::Collection(_, key) | Load::Command(Command { on: On::Fresh(key) | On::Made(_, key), .. }) => {
+            Some(*key)
+        }
+        _ => None,
+    }
+}
+
+/// Puts what stays and is not there yet into a server, and makes a command's subscribers.
+fn prepare(
+    subject: &mut Subject,
+    client: &mut Client,
+    command: &Command,
+    requests: u64,
+    options: &Options,
+) -> Result<Option<Subscribers>, Error> {
+    match &command.on {
+        On::Kept(data) => {
+            let Data { name, amount, request } = data;
+            if !subject.holds.contains(name) {
+                client.fill(options.amount(*amount, requests), request)?;
+                subject.holds.push(name);
+            }
+            Ok(None)
+        }
+        On::Subscribers(count, channel) => Subscribers::new(subject.server.port(), *count, channel).map(Some),
+        On::Keys | On::Fresh(_) | On::Made(..) => Ok(None),
+    }
 }
