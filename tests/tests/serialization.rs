@@ -59,7 +59,7 @@ fn filled(name: &str, key: &[u8], len: usize, mut more: impl FnMut(&mut Command)
 }
 
 /// Commands that make a value of any type at `key`.
-fn value(rng: &mut Rng, key: &[u8], with_groups: bool) -> Vec<Command> {
+fn value(rng: &mut Rng, key: &[u8]) -> Vec<Command> {
     let len = sizes(rng);
     match rng.below(9) {
         0 => vec![filled("set", key, 1, |command| command.push(text(rng)))],
@@ -84,11 +84,11 @@ fn value(rng: &mut Rng, key: &[u8], with_groups: bool) -> Vec<Command> {
         6 | 7 => vec![filled("zadd", key, len, |command| {
             command.extend([score(rng).into_bytes(), text(rng)]);
         })],
-        _ => stream(rng, key, len, with_groups),
+        _ => stream(rng, key, len),
     }
 }
 
-fn stream(rng: &mut Rng, key: &[u8], len: usize, with_groups: bool) -> Vec<Command> {
+fn stream(rng: &mut Rng, key: &[u8], len: usize) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut ids = Vec::new();
     let mut ms = 0;
@@ -101,19 +101,16 @@ fn stream(rng: &mut Rng, key: &[u8], len: usize, with_groups: bool) -> Vec<Comma
         ids.push(id);
     }
     let key_text = String::from_utf8_lossy(key).into_owned();
-    if with_groups {
-        for group in 0..rng.below(3) {
-            let id = String::from_utf8_lossy(&ids[rng.below(ids.len())]).into_owned();
-            let known = if rng.one_in(2) { " entriesread 1" } else { "" };
-            commands.push(words(&format!("xgroup create {key_text} g{group} {id}{known}")));
-            for consumer in 0..rng.below(4) {
-                let count = 1 + rng.below(9);
-                let read =
-                    format!("xreadgroup group g{group} c{consumer} count {count} streams {key_text} >");
-                commands.push(words(&read));
-            }
-            commands.push(words(&format!("xgroup createconsumer {key_text} g{group} idle")));
+    for group in 0..rng.below(3) {
+        let id = String::from_utf8_lossy(&ids[rng.below(ids.len())]).into_owned();
+        let known = if rng.one_in(2) { " entriesread 1" } else { "" };
+        commands.push(words(&format!("xgroup create {key_text} g{group} {id}{known}")));
+        for consumer in 0..rng.below(4) {
+            let count = 1 + rng.below(9);
+            let read = format!("xreadgroup group g{group} c{consumer} count {count} streams {key_text} >");
+            commands.push(words(&read));
         }
+        commands.push(words(&format!("xgroup createconsumer {key_text} g{group} idle")));
     }
     for id in ids.iter().skip(1) {
         if rng.one_in(5) {
@@ -185,7 +182,7 @@ fn from_redis_and_back() {
         theirs.ask(&format!("CONFIG SET rdbcompression {compression}"));
         ours.ask(&format!("CONFIG SET rdbcompression {compression}"));
         let (key, back) = (format!("k{at}"), format!("back{at}"));
-        let commands = value(&mut rng, key.as_bytes(), true);
+        let commands = value(&mut rng, key.as_bytes());
         let payload = made(&mut theirs, &key, &commands);
         assert_eq!(restore(&mut ours, &key, &payload).text(), "+OK\r\n", "{key}: {}", payload.escape_ascii());
         let expected = shown(&mut theirs, &key);
@@ -200,6 +197,7 @@ fn from_redis_and_back() {
         assert_eq!(shown(&mut theirs, &back), expected, "{back}: {}", payload.escape_ascii());
         if expected[0] == "+stream\r\n" {
             assert_eq!(shown_stream(&mut theirs, &back), shown_stream(&mut theirs, &key));
+            assert_eq!(shown_stream(&mut ours, &key), shown_stream(&mut theirs, &key));
         }
     }
 }
@@ -212,7 +210,7 @@ fn from_moonshard_and_back() {
     let (mut ours, mut theirs) = (ours.connect(), theirs.connect());
     for at in 0..VALUES {
         let (key, back) = (format!("k{at}"), format!("back{at}"));
-        let payload = made(&mut ours, &key, &value(&mut rng, key.as_bytes(), false));
+        let payload = made(&mut ours, &key, &value(&mut rng, key.as_bytes()));
         assert_eq!(
             restore(&mut theirs, &key, &payload).text(),
             "+OK\r\n",
@@ -247,7 +245,7 @@ fn changed_payloads_are_refused_or_mean_the_same_to_both() {
     for at in 0..random::env_or("MOONSHARD_PAYLOADS", 3000) {
         if at % 20 == 0 {
             theirs.ask("DEL k");
-            run(&mut theirs, &value(&mut rng, b"k", true));
+            run(&mut theirs, &value(&mut rng, b"k"));
             payload = dump(&mut theirs, "k");
         }
         let changed = changed(&mut rng, &payload);

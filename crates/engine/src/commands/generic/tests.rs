@@ -238,3 +238,49 @@ fn limits_on_strings_hold() {
     assert_eq!(run(&mut engine, "STRLEN k"), ":10\r\n");
     assert_eq!(run(&mut engine, "EXISTS missing"), ":0\r\n");
 }
+
+/// The bytes of a bulk string's reply.
+fn bulk(reply: &[u8]) -> Vec<u8> {
+    let start = reply.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    reply[start..reply.len() - 2].to_vec()
+}
+
+#[test]
+fn a_restored_key_is_told_and_replayed_with_the_time_at_which_it_expires() {
+    let mut engine = Engine::listening(4);
+    engine.run(&["SET", "k", "v"]);
+    let payload = bulk(&engine.run_bytes(&[b"DUMP", b"k"]));
+    engine.told();
+    engine.replayed();
+    let restore = |engine: &mut Engine, more: &[&[u8]]| {
+        engine.run_bytes(&[&[&b"RESTORE"[..], b"k", b"50", &payload, b"REPLACE"], more].concat())
+    };
+    assert_eq!(restore(&mut engine, &[]), b"+OK\r\n");
+    assert_eq!(engine.told(), "restore k");
+    let replayed = engine.replayed();
+    assert!(
+        replayed.starts_with("RESTORE k 1700000000050 ") && replayed.ends_with(" REPLACE ABSTTL"),
+        "{replayed}"
+    );
+    // What has expired already only takes away what was there.
+    assert_eq!(restore(&mut engine, &[b"ABSTTL"]), b"+OK\r\n");
+    assert_eq!((engine.told().as_str(), engine.replayed().as_str()), ("del k", "DEL k"));
+    assert_eq!(restore(&mut engine, &[b"ABSTTL"]), b"+OK\r\n");
+    assert_eq!((engine.told().as_str(), engine.replayed().as_str()), ("", ""));
+}
+
+#[test]
+fn fields_expire_in_a_restored_hash() {
+    let mut engine = Engine::new(4);
+    engine.run(&["HSET", "h", "stays", "1", "goes", "2"]);
+    engine.run(&["HPEXPIRE", "h", "100", "FIELDS", "1", "goes"]);
+    let payload = bulk(&engine.run_bytes(&[b"DUMP", b"h"]));
+    // Only Redis 7.4 reads it, and its version says so.
+    assert_eq!(payload[payload.len() - 10..][..2], [12, 0]);
+    assert_eq!(engine.run_bytes(&[b"RESTORE", b"copy", b"0", &payload]), b"+OK\r\n");
+    assert_eq!(engine.run(&["HPTTL", "copy", "FIELDS", "2", "goes", "stays"]), "*2\r\n:100\r\n:-1\r\n");
+    engine.now_ms += 100;
+    assert_eq!(engine.run(&["HGETALL", "copy"]), "*2\r\n$5\r\nstays\r\n$1\r\n1\r\n");
+    let payload = bulk(&engine.run_bytes(&[b"DUMP", b"h"]));
+    assert_eq!(payload[payload.len() - 10..][..2], [10, 0]);
+}
