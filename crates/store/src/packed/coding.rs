@@ -134,11 +134,19 @@ pub(super) fn total_at(at: &[u8]) -> usize {
 /// The element that `at` starts with, and what follows it.
 #[inline]
 pub(super) fn decode_first(at: &[u8]) -> (Element<'_>, &[u8]) {
-    if let tag @ 0x80..=0xbf = at[0] {
-        let (text, rest) = at[1..].split_at((tag & 0x3f) as usize);
-        return (Element::Bytes(text), &rest[1..]);
+    // Every width is known where its tag is: a copy of a number of bytes that is not would be a call.
+    match at[0] {
+        tag @ 0x80..=0xbf => {
+            let (text, rest) = at[1..].split_at((tag & 0x3f) as usize);
+            (Element::Bytes(text), &rest[1..])
+        }
+        0..=0x7f => (decode(at), &at[2..]),
+        0xc0..=0xdf => (decode(at), &at[3..]),
+        0xf1 => (decode(at), &at[4..]),
+        0xf2 => (decode(at), &at[5..]),
+        0xf3 => (decode(at), &at[6..]),
+        _ => (decode(at), &at[total_at(at)..]),
     }
-    (decode(at), &at[total_at(at)..])
 }
 
 /// Bytes that the element just before the end of `before` takes in all.
@@ -158,11 +166,6 @@ pub(super) fn total_before(before: &[u8]) -> usize {
 /// The element that `at` starts with.
 #[inline]
 pub(super) fn decode(at: &[u8]) -> Element<'_> {
-    let int = |width: usize| {
-        let mut le = [if at[width] & 0x80 == 0 { 0 } else { 0xff }; 8];
-        le[..width].copy_from_slice(&at[1..=width]);
-        Element::Int(i64::from_le_bytes(le))
-    };
     match at[0] {
         tag @ 0..=0x7f => Element::Int(tag.into()),
         0x80..=0xbf => Element::Bytes(&at[1..size_at(at)]),
@@ -172,10 +175,10 @@ pub(super) fn decode(at: &[u8]) -> Element<'_> {
         }
         0xe0..=0xef => Element::Bytes(&at[2..size_at(at)]),
         0xf0 => Element::Bytes(&at[5..size_at(at)]),
-        0xf1 => int(2),
-        0xf2 => int(3),
-        0xf3 => int(4),
-        _ => int(8),
+        0xf1 => Element::Int(i16::from_le_bytes([at[1], at[2]]).into()),
+        0xf2 => Element::Int((i32::from_le_bytes([0, at[1], at[2], at[3]]) >> 8).into()),
+        0xf3 => Element::Int(i32::from_le_bytes([at[1], at[2], at[3], at[4]]).into()),
+        _ => Element::Int(i64::from_le_bytes([at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8]])),
     }
 }
 
