@@ -169,6 +169,17 @@ const SAME: &[&str] = &[
     "CLUSTER SHARDS",
     "CONFIG SET cluster-replica-no-failover yes",
     "CLUSTER NODES",
+    "RPUSH {t}l 2 1",
+    "SORT {t}l",
+    "SORT {t}l BY nosort",
+    "SORT {t}l BY {t}w_*",
+    "SORT {t}l GET #",
+    "SORT_RO {t}l GET {t}w_*",
+    "SORT {t}l STORE {t}d",
+    "SORT {t}l STORE other",
+    "SORT {t}l BY w_* STORE other",
+    "MIGRATE 127.0.0.1 1 {t}missing 0 100",
+    "DEL {t}l {t}d",
 ];
 
 #[test]
