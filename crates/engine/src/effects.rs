@@ -7,7 +7,7 @@
 use crate::exchange::Reach;
 use bitflags::bitflags;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed};
 
 bitflags! {
     /// Classes of keyspace events, as `notify-keyspace-events` tells them apart. A change of no class is none of
@@ -41,6 +41,8 @@ bitflags! {
         const MESSAGE = 1 << 11;
         /// The same, to a channel that belongs to a slot.
         const SHARD_MESSAGE = 1 << 12;
+        /// No change but a read of a key that is not there.
+        const MISS = 1 << 13;
     }
 }
 
@@ -50,6 +52,8 @@ bitflags! {
 pub struct Audience {
     events: AtomicUsize,
     commands: AtomicUsize,
+    /// Classes that are noted only for those who ask for them.
+    extra: AtomicU16,
 }
 
 impl Audience {
@@ -61,6 +65,17 @@ impl Audience {
     /// One more, or one less, wants the commands that would make the same change.
     pub fn hear_commands(&self, joins: bool) {
         count(&self.commands, joins);
+    }
+
+    /// Says which of [`EventClass::NEW`] and [`EventClass::MISS`] are wanted, besides what all who want events hear.
+    pub fn hear_also(&self, classes: EventClass) {
+        self.extra.store(classes.bits(), Relaxed);
+    }
+
+    /// Whether events of a class that has to be asked for are wanted.
+    #[inline]
+    pub fn hears_also(&self, class: EventClass) -> bool {
+        self.extra.load(Relaxed) & class.bits() != 0
     }
 
     /// Whether anybody wants events.

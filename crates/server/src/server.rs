@@ -3,7 +3,7 @@
 use crate::clients::Clients;
 use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
-use crate::effects::KeyTable;
+use crate::effects::{KeyTable, Notified};
 use crate::figures::Figures;
 use crate::latency::Latency;
 use crate::listener::Listening;
@@ -65,6 +65,8 @@ pub struct Server {
     pub listening: Listening,
     /// Who has subscribed to which messages.
     pub pubsub: PubSub,
+    /// The classes of keyspace notifications that are sent.
+    pub notified: Notified,
     /// Who watches every command.
     pub monitors: Arc<Monitors>,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -154,7 +156,8 @@ impl Server {
                 control,
                 script_holds: HeldShards::default(),
                 waits: KeyTable::new(audience.clone()),
-                watched: KeyTable::new(audience),
+                watched: KeyTable::new(audience.clone()),
+                audience,
             }
         });
         let shards: Box<[ShardCell]> = cells.collect();
@@ -183,6 +186,7 @@ impl Server {
             pause: Pause::default(),
             listening: Listening::default(),
             pubsub: PubSub::default(),
+            notified: Notified::default(),
             monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
@@ -236,6 +240,7 @@ impl Server {
     pub fn observe_as(&self, settings: &Settings) {
         self.slowlog.configure(settings.slowlog_log_slower_than, settings.slowlog_max_len);
         self.latency.configure(settings.latency_monitor_threshold, settings.latency_tracking);
+        self.notify_as(settings.notify_keyspace_events);
     }
 
     /// Hands what a shard has thrown away to the thread that drops it.

@@ -3,6 +3,7 @@
 use crate::effects::{KeyTable, Waiter, Watcher};
 use crate::scripts::HeldShards;
 use moonshard_engine::Rng;
+use moonshard_engine::effects::Audience;
 use moonshard_engine::keyspace::Shard;
 use moonshard_lock::{Guards, ShardLock};
 use moonshard_scripting::{Control, Vm};
@@ -27,6 +28,8 @@ pub struct ShardCell {
     pub control: Arc<Control>,
     /// What that script has locked besides this shard.
     pub script_holds: HeldShards,
+    /// Who listens to what changes in it.
+    pub audience: Arc<Audience>,
     /// Clients that wait for a key.
     pub waits: KeyTable<Arc<Waiter>>,
     /// Clients that watch a key.

@@ -5,6 +5,7 @@ mod database;
 mod field_expiry;
 mod kind;
 mod latencies;
+mod telling;
 mod view;
 mod whole;
 

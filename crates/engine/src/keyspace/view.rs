@@ -196,9 +196,11 @@ impl<'a> Keyspace<'a> {
     /// The entry of `key`, read: counted as a hit or a miss and as a use.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.foresee_miss(key);
         let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let alone = matches!(self.shards, Shards::One(_));
         let (shard, hash) = self.settle(key);
-        let Shard { databases, stats, .. } = shard;
+        let Shard { databases, stats, effects, .. } = shard;
         match databases[db].table.get_mut(hash, key) {
             Some(entry) => {
                 stats.hits += 1;
@@ -209,6 +211,9 @@ impl<'a> Keyspace<'a> {
             }
             None => {
                 stats.misses += 1;
+                if alone && effects.audience.hears_also(EventClass::MISS) {
+                    effects.note(EventClass::MISS, "keymiss", db, key);
+                }
                 None
             }
         }
@@ -248,6 +253,21 @@ impl<'a> Keyspace<'a> {
 
     /// The entry of `key`, counting as a read but not as a use.
     pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.foresee_miss(key);
+        let db = self.db;
+        let alone = matches!(self.shards, Shards::One(_));
+        let (shard, hash) = self.settle(key);
+        let Shard { databases, stats, effects, .. } = shard;
+        let found = databases[db].table.get(hash, key);
+        *(if found.is_some() { &mut stats.hits } else { &mut stats.misses }) += 1;
+        if alone && found.is_none() && effects.audience.hears_also(EventClass::MISS) {
+            effects.note(EventClass::MISS, "keymiss", db, key);
+        }
+        found
+    }
+
+    /// The same, without telling of a key that is not there.
+    pub fn examine(&mut self, key: &[u8]) -> Option<&Entry> {
         let db = self.db;
         let (shard, hash) = self.settle(key);
         let Shard { databases, stats, .. } = shard;
@@ -324,6 +344,7 @@ impl<'a> Keyspace<'a> {
 
     /// The entry of `key`, for writing, made when there is none; and whether it was made.
     fn entry_or(&mut self, key: &[u8], make: impl FnOnce() -> Entry) -> (&mut Entry, bool) {
+        self.foresee_new(key);
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
         let changes = shard.effects.changes;
@@ -352,6 +373,7 @@ impl<'a> Keyspace<'a> {
     /// Makes `key` hold a string, whatever it held before.
     #[inline]
     pub fn set_str(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+        self.foresee_new(key);
         let (db, clock) = (self.db, self.clock);
         let lazy = self.settings.lazy_free;
         let (shard, hash) = self.settle(key);
@@ -392,6 +414,7 @@ impl<'a> Keyspace<'a> {
 
     /// Makes `key` hold `value`, whatever it held before.
     pub fn put(&mut self, key: &[u8], value: Value, expiry: Option<u64>) {
+        self.foresee_new(key);
         let (db, clock) = (self.db, self.clock);
         self.remove_value(key);
         let shard = self.shard(key);
@@ -409,6 +432,7 @@ impl<'a> Keyspace<'a> {
     pub fn insert(&mut self, entry: Entry) {
         let db = self.db;
         self.remove_value(entry.key());
+        self.foresee_new(entry.key());
         let shard = self.shard(entry.key());
         shard.count_slot(entry.key(), true);
         let database = &mut shard.databases[db];
@@ -477,24 +501,6 @@ impl<'a> Keyspace<'a> {
     #[inline]
     pub fn replays(&mut self, key: &[u8]) -> bool {
         self.shard(key).effects.audience.hears_commands()
-    }
-
-    /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
-    #[inline]
-    pub fn changed(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
-        let db = self.db;
-        if let Shards::One(shard) = &mut self.shards {
-            shard.effects.changed(class, event, db, key);
-            return;
-        }
-        let effects = &mut self.shard(key).effects;
-        effects.changes += 1;
-        if effects.audience.hears_events()
-            && let Some(first) = self.first_shard()
-        {
-            // All in one place, so that they keep their order.
-            first.effects.note(class, event, db, key);
-        }
     }
 
     /// Says how to make the running command's change of `key` again: instead of the command as it was called, whose

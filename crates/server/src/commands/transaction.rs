@@ -3,7 +3,7 @@
 use super::Call;
 use super::on_shards::Needs;
 use crate::clients::flag;
-use crate::effects::Watched;
+use crate::effects::{Ready, Watched};
 use crate::memory::needs_room;
 use crate::server::Server;
 use crate::shards::ShardGuards;
@@ -195,10 +195,12 @@ impl Call<'_, '_> {
             return Ok(());
         }
         self.reply.array(transaction.requests.len());
+        let mut ready = Ready::new();
         for (entry, args) in transaction.calls(&arguments) {
             self.run_in_transaction(&mut guards, entry, args, gate).await;
+            server.settle_one_of_many(&mut guards, self.moment(), &mut ready);
         }
-        server.settle_all(&mut guards, self.moment());
+        server.settle_transaction(&mut guards, self.moment(), ready);
         Ok(())
     }
 

@@ -4,10 +4,12 @@
 //! nobody else does. So a watched key is touched, and a waiting client served, before anybody else sees the change.
 
 mod key_table;
+mod notify;
 mod wait;
 mod watch;
 
 pub use key_table::KeyTable;
+pub use notify::Notified;
 pub use wait::Waiter;
 pub use watch::{Watched, Watcher};
 
@@ -36,8 +38,8 @@ pub struct Moment<'a> {
 /// The locked shards with their numbers, ascending.
 type Held<'h> = Vec<(usize, &'h mut ShardState)>;
 
-/// A key that may be ready for those who wait for it.
-type Ready = VecDeque<(usize, Box<[u8]>)>;
+/// Keys that may be ready for those who wait for them, with their databases.
+pub type Ready = VecDeque<(usize, Box<[u8]>)>;
 
 impl Server {
     /// What follows a command on one shard.
@@ -73,16 +75,41 @@ impl Server {
 
     #[cold]
     fn hear(&self, held: &mut Held<'_>, moment: Moment<'_>) {
-        let mut ready = Ready::new();
+        self.serve_ready(held, Ready::new(), moment);
+    }
+
+    /// Tells what has happened and serves whoever waits for it, until nothing more happens.
+    fn serve_ready(&self, held: &mut Held<'_>, mut ready: Ready, moment: Moment<'_>) {
         loop {
-            for at in 0..held.len() {
-                for event in held[at].1.shard.effects.take_events() {
-                    self.tell(held, held[at].0, &event, moment, &mut ready);
-                }
-            }
+            self.tell_all(held, moment, &mut ready);
             let Some((db, key)) = ready.pop_front() else { return };
             self.serve(held, (db, &key), moment);
         }
+    }
+
+    /// Tells all that has happened since the last time.
+    fn tell_all(&self, held: &mut Held<'_>, moment: Moment<'_>, ready: &mut Ready) {
+        for at in 0..held.len() {
+            for event in held[at].1.shard.effects.take_events() {
+                self.tell(held, held[at].0, &event, moment, ready);
+            }
+        }
+    }
+
+    /// What follows one command of a transaction: all hear of it at once, but clients that wait for a key that is
+    /// `ready` now are served after the last command, by [`Server::settle_transaction`].
+    pub fn settle_one_of_many(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>, ready: &mut Ready) {
+        if guards.iter().any(|(_, guard)| guard.shard.effects.has_events()) {
+            self.tell_all(&mut held(guards), moment, ready);
+        }
+    }
+
+    /// What follows the last command of a transaction.
+    pub fn settle_transaction(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>, ready: Ready) {
+        if !ready.is_empty() {
+            self.serve_ready(&mut held(guards), ready, moment);
+        }
+        self.settle_all(guards, moment);
     }
 
     /// Tells one change to all who listen. `index` is the shard that a whole database's event is about.
@@ -101,6 +128,10 @@ impl Server {
             }
             let waiting = self.shards[index].waits.in_database(event.db);
             waiting.into_iter().for_each(|(key, _)| note_ready(ready, event.db, &key));
+            return;
+        }
+        self.notify(event);
+        if event.class.intersects(EventClass::NEW | EventClass::MISS) {
             return;
         }
         let shard = shard_of_slot(slot(&event.key), self.shards.len());

@@ -265,14 +265,17 @@ fn bitfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return read(cx, args, operations, summary.count);
     }
     let (entry, _) = cx.keys.create_str(key)?;
-    let mut changed = entry.string().is_none_or(|bytes| bytes.len() < summary.write_len);
+    let grown = entry.string().is_none_or(|bytes| bytes.len() < summary.write_len);
     let Some(bytes) = entry.grown_mut(summary.write_len) else { return Err(Error::WRONG_TYPE) };
     cx.reply.array(summary.count);
+    let mut changed = false;
     for operation in operations {
         changed |= apply(operation?, bytes, cx.reply);
     }
-    if changed {
-        cx.keys.changed(EventClass::STRING, "setbit", key);
+    if changed || grown {
+        // A string that only became longer is no event of Redis'.
+        let class = if changed { EventClass::STRING } else { EventClass::empty() };
+        cx.keys.changed(class, "setbit", key);
     }
     DONE
 }

@@ -35,9 +35,11 @@ fn move_to(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     cx.keys.select(from_db);
     if free && let Some(entry) = cx.keys.take(key) {
-        cx.keys.changed(EventClass::GENERIC, "move_from", key);
         cx.keys.select(db);
         cx.keys.insert(entry);
+        cx.keys.select(from_db);
+        cx.keys.changed(EventClass::GENERIC, "move_from", key);
+        cx.keys.select(db);
         cx.keys.changed(EventClass::GENERIC, "move_to", key);
         cx.keys.select(from_db);
     }

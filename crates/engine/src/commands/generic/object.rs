@@ -91,7 +91,7 @@ pub(super) const OBJECT_REFCOUNT: Command = Command {
 .checked();
 
 fn object_encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    match cx.keys.look(args.raw(2)) {
+    match cx.keys.examine(args.raw(2)) {
         Some(entry) => cx.reply.bulk(Shard::encoding_name(entry).as_bytes()),
         None => cx.reply.null(),
     }
@@ -102,7 +102,7 @@ fn object_encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn object_refcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const SHARED_INTEGERS: Range<i64> = 0..10_000;
     const SHARED: i64 = i32::MAX as i64;
-    match cx.keys.look(args.raw(2)) {
+    match cx.keys.examine(args.raw(2)) {
         Some(entry) => {
             let number = entry.string().filter(|_| !entry.is_raw()).and_then(parse_i64);
             cx.reply.int(if number.is_some_and(|n| SHARED_INTEGERS.contains(&n)) { SHARED } else { 1 });
@@ -114,7 +114,7 @@ fn object_refcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn object_idletime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let clock = *cx.keys.clock();
-    let Some(bits) = cx.keys.look(args.raw(2)).map(|entry| entry.access()) else {
+    let Some(bits) = cx.keys.examine(args.raw(2)).map(|entry| entry.access()) else {
         cx.reply.null();
         return DONE;
     };
@@ -130,7 +130,7 @@ fn object_idletime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn object_freq(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let clock = *cx.keys.clock();
-    let Some(bits) = cx.keys.look(args.raw(2)).map(|entry| entry.access()) else {
+    let Some(bits) = cx.keys.examine(args.raw(2)).map(|entry| entry.access()) else {
         cx.reply.null();
         return DONE;
     };

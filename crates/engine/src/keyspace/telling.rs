@@ -1,0 +1,67 @@
+//! What the keyspace tells of what happens in it.
+
+use super::{Keyspace, Shards};
+use crate::effects::EventClass;
+
+impl Keyspace<'_> {
+    /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
+    #[inline]
+    pub fn changed(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
+        let db = self.db;
+        if let Shards::One(shard) = &mut self.shards {
+            shard.effects.changed(class, event, db, key);
+            return;
+        }
+        let effects = &mut self.shard(key).effects;
+        effects.changes += 1;
+        if effects.audience.hears_events() {
+            self.note_first(class, event, key);
+        }
+    }
+
+    /// Tells that `key` is about to come into being, if it is not there.
+    #[inline]
+    pub(super) fn foresee_new(&mut self, key: &[u8]) {
+        if self.hears_also(EventClass::NEW) {
+            self.foresee(EventClass::NEW, "new", key);
+        }
+    }
+
+    /// Tells that `key` is about to be read in vain, if it is not there and several shards are locked. With one, whoever
+    /// reads tells it itself, once the key was not found.
+    #[inline]
+    pub(super) fn foresee_miss(&mut self, key: &[u8]) {
+        if matches!(self.shards, Shards::Many(..)) && self.hears_also(EventClass::MISS) {
+            self.foresee(EventClass::MISS, "keymiss", key);
+        }
+    }
+
+    #[cold]
+    fn foresee(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
+        if self.peek(key).is_none() {
+            self.note_first(class, event, key);
+        }
+    }
+
+    #[inline]
+    pub(super) fn hears_also(&self, class: EventClass) -> bool {
+        match &self.shards {
+            Shards::None => false,
+            Shards::One(shard) => shard.effects.audience.hears_also(class),
+            Shards::Many(shards, _) => {
+                shards.first().is_some_and(|shard| shard.effects.audience.hears_also(class))
+            }
+        }
+    }
+
+    /// Notes an event of `key` with the first of the locked shards: all in one place, so that they keep their order.
+    /// What was noted with the key's own shard, that it expired, came before.
+    fn note_first(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
+        let db = self.db;
+        let own = &mut self.shard(key).effects;
+        let before = if own.has_events() { own.take_events() } else { Vec::new() };
+        let Some(first) = self.first_shard() else { return };
+        before.into_iter().for_each(|event| first.effects.take_over(event));
+        first.effects.note(class, event, db, key);
+    }
+}
