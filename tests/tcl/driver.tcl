@@ -14,9 +14,23 @@ if {$work < 0} {
 }
 eval [string range $text 0 $work]
 
-# Each group of tests begins with FUNCTION FLUSH, and would not begin on a server without functions.
+# Each group of tests begins with FUNCTION FLUSH, and would not begin on a server without functions. On such a one the
+# tests of scripts, all of which run both as scripts and as functions, run as scripts.
 proc run_external_server_test {code overrides} \
     [string map {"r function flush" "catch {r function flush}"} [info body run_external_server_test]]
+proc execute_test_file name {
+    set ::curfile tests/$name.tcl
+    set file [open $::curfile]
+    set text [read $file]
+    close $file
+    set client [redis $::host $::port]
+    if {[catch {$client function list}]} {
+        set text [string map [list "foreach is_eval {0 1}" "foreach is_eval 1"] $text]
+    }
+    $client close
+    eval $text
+    send_data_packet $::test_server_fd done $name
+}
 
 # A test that fails leaves its connections behind, some of them blocked, and the main one in any state. The tests after
 # it are to be judged for themselves.
@@ -26,8 +40,9 @@ proc test {name code {okpattern undefined} {tags {}}} {
     set failed $::num_failed
     uplevel 1 [list test_of_suite $name $code $okpattern $tags]
     if {$::num_failed > $failed} {
+        set main [dict get [lindex $::servers end] client]
         foreach id [array names ::redis::fd] {
-            if {$id ni $before} {
+            if {$id ni $before && $main ne "::redis::redisHandle$id"} {
                 catch {::redis::__method__close $id $::redis::fd($id)}
             }
         }

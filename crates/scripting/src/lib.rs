@@ -29,7 +29,7 @@ pub const THREAD_STACK_BYTES: usize = 16 << 20;
 
 pub use control::{Control, Kill, kill_slow_scripts};
 pub use flags::{ScriptFlags, Shebang};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, declared_flags, plan};
 pub use registry::{Registry, Script};
 pub use settings::ScriptSettings;
 pub use sha::Sha;

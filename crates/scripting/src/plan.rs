@@ -43,15 +43,19 @@ pub fn plan(
     keys: &[&[u8]],
     default_flags: ScriptFlags,
 ) -> Result<Plan, Error> {
-    let declared = match script {
-        // A shebang that is none is for the run to complain of; nothing will be touched.
-        ScriptRef::Text(text) => Shebang::parse(text).unwrap_or_default().flags,
-        ScriptRef::Sha(sha) => {
-            let known = Sha::from_client(sha).and_then(|sha| registry.with(&sha, |script| script.flags()));
-            known.ok_or(Error::NO_SCRIPT)?
-        }
-    };
+    let declared = declared_flags(registry, script).ok_or(Error::NO_SCRIPT)?;
     of_flags(declared.or_default(default_flags), keys)
+}
+
+/// What a script's first line declares; `None` for a SHA1 that is not known. Constant time and no allocation.
+pub fn declared_flags(registry: &Registry, script: ScriptRef<'_>) -> Option<ScriptFlags> {
+    match script {
+        // A shebang that is none is for the run to complain of; nothing will be touched.
+        ScriptRef::Text(text) => Some(Shebang::parse(text).unwrap_or_default().flags),
+        ScriptRef::Sha(sha) => {
+            Sha::from_client(sha).and_then(|sha| registry.with(&sha, |script| script.flags()))
+        }
+    }
 }
 
 /// Plans a call whose flags are known.

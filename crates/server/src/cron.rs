@@ -5,7 +5,7 @@ use crate::effects::Moment;
 use crate::server::{Server, engine_settings, unix_ms};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Keys looked at in one slice of active expiry, under one hold of a shard's lock.
 const EXPIRE_SLICE: usize = 200;
@@ -39,13 +39,15 @@ pub async fn run(server: Arc<Server>) {
 async fn expire_round(server: &Server) {
     let settings = server.config.load_full();
     let (lazy, engine) = (settings.lazyfree_lazy_expire, engine_settings(&settings, server.seed));
+    let mut held = Duration::ZERO;
     for (index, cell) in server.shards.iter().enumerate() {
         for _ in 0..EXPIRE_SLICES_MAX {
             let again = match cell.lock.try_lock() {
                 Some(mut guard) => {
-                    let now_ms = unix_ms();
+                    let (now_ms, begun) = (unix_ms(), Instant::now());
                     let outcome = guard.shard.expire_cycle(now_ms, EXPIRE_SLICE, lazy);
                     server.settle(index, &mut guard, Moment { now_ms, settings: &engine });
+                    held += begun.elapsed();
                     outcome.is_worthwhile()
                 }
                 None => false,
@@ -56,6 +58,7 @@ async fn expire_round(server: &Server) {
             tokio::task::yield_now().await;
         }
     }
+    server.latency.note("expire-cycle", held.as_nanos() as u64);
 }
 
 /// Closes clients that were idle for longer than `timeout` allows.

@@ -1,6 +1,6 @@
 //! CLIENT PAUSE: holds requests back for a while.
 
-use moonshard_engine::command::{Entry, Flags};
+use moonshard_engine::command::Flags;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -50,24 +50,25 @@ impl Pause {
         self.ended.notify_waiters();
     }
 
-    /// The end of the pause that holds `entry` back, if one does.
-    fn holds(&self, entry: &Entry) -> Option<Instant> {
+    /// The end of the pause that holds a command of these flags back, if one does.
+    fn holds(&self, flags: Flags) -> Option<Instant> {
         let (end, what) = (*self.until.lock())?;
         if end <= Instant::now() {
             return None;
         }
-        let flags = entry.command.meta.flags;
-        let may_write = flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE))
-            || entry.command.meta.route == moonshard_engine::command::Route::Script;
+        let may_write = flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE));
         (what == Paused::All || may_write).then_some(end)
     }
 
-    /// Waits as long as `entry` is held back. Commands about clients themselves are not, so that the pause can be
-    /// ended.
-    pub async fn wait(&self, entry: &Entry) {
+    /// Waits as long as a command of these flags is held back; `waiting` tells when that begins and ends.
+    pub async fn wait(&self, flags: Flags, waiting: impl Fn(bool)) {
+        if self.holds(flags).is_none() {
+            return;
+        }
+        waiting(true);
         while self.is_set() {
             let ended = self.ended.notified();
-            let Some(end) = self.holds(entry) else { break };
+            let Some(end) = self.holds(flags) else { break };
             let timeout = tokio::time::sleep_until(end.into());
             tokio::select! {
                 () = ended => {}
@@ -79,5 +80,7 @@ impl Pause {
             *until = None;
             self.set.store(false, Relaxed);
         }
+        drop(until);
+        waiting(false);
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::config::Settings;
 use crate::server::Server;
-use moonshard_engine::Error;
+use moonshard_engine::command::{Entry, Flags, Route};
+use moonshard_engine::{Args, Error, ScriptCall};
 use moonshard_scripting::{
-    Control, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, kill_slow_scripts, luajit_check,
+    Control, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, declared_flags, kill_slow_scripts,
+    luajit_check,
 };
 use parking_lot::Mutex;
 use std::io;
@@ -126,6 +128,24 @@ impl Server {
         if !cell.control.is_busy() {
             shards().for_each(|shard| self.shards[shard].lock.refuse_waiters(false));
         }
+    }
+
+    /// A command's flags; those of a script's call are what its first line declares, if it has one.
+    pub fn flags_of(&self, entry: &Entry, args: Args<'_>) -> Flags {
+        let flags = entry.command.meta.flags;
+        if entry.command.meta.route != Route::Script {
+            return flags;
+        }
+        let declared = ScriptCall::parse(entry.command, args)
+            .ok()
+            .and_then(|call| declared_flags(&self.scripts.registry, call.script))
+            .filter(|declared| declared.contains(ScriptFlags::DECLARED));
+        let Some(declared) = declared else { return flags };
+        let writes = !declared.contains(ScriptFlags::NO_WRITES);
+        let mut flags = flags.difference(Flags::MAY_REPLICATE.union(Flags::WRITE).union(Flags::DENYOOM));
+        flags.set(Flags::WRITE, writes);
+        flags.set(Flags::DENYOOM, writes && !declared.contains(ScriptFlags::ALLOW_OOM));
+        flags
     }
 
     /// SCRIPT KILL.

@@ -4,7 +4,7 @@ use bitflags::bitflags;
 
 bitflags! {
     /// Rules that a command obeys, as COMMAND INFO names them.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Flags: u32 {
         /// May change the keyspace.
         const WRITE = 1 << 0;

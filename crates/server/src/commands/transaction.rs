@@ -27,6 +27,8 @@ pub struct Transaction {
     ends: Vec<usize>,
     /// Each request's command, and the end of its arguments in `ends`.
     requests: Vec<(&'static Entry, usize)>,
+    /// Their flags together.
+    flags: Flags,
     /// Whether a request was refused, so that EXEC will be.
     aborted: bool,
 }
@@ -37,12 +39,13 @@ impl Transaction {
         self.aborted = true;
     }
 
-    /// Whether any request has one of these flags.
-    pub fn has(&self, flags: Flags) -> bool {
-        self.requests.iter().any(|(entry, _)| entry.command.meta.flags.intersects(flags))
+    /// The flags of all requests together.
+    pub const fn flags(&self) -> Flags {
+        self.flags
     }
 
-    fn push(&mut self, entry: &'static Entry, args: Args<'_>) {
+    fn push(&mut self, entry: &'static Entry, args: Args<'_>, flags: Flags) {
+        self.flags = self.flags.union(flags);
         for arg in args.iter() {
             self.bytes.extend_from_slice(arg);
             self.ends.push(self.bytes.len());
@@ -130,12 +133,17 @@ impl Call<'_, '_> {
     /// # Errors
     /// What the request is refused with, and the transaction for it.
     pub async fn queue(&mut self) -> Result<(), Error> {
-        let flags = self.entry.command.meta.flags;
+        let flags = self.server.flags_of(self.entry, self.args);
         if flags.contains(Flags::NO_MULTI) {
             return Err(Error::fixed("ERR Command not allowed inside a transaction"));
         }
-        if self.engine.cluster {
-            self.needs(self.entry, self.args)?;
+        match self.needs(self.entry, self.args) {
+            Ok(needs) if needs.shards.iter().any(|&index| self.server.shards[index].lock.is_refusing()) => {
+                return Err(Error::BUSY);
+            }
+            Err(error) if self.engine.cluster => return Err(error),
+            // Without a cluster, what is wrong with a call is answered in its place.
+            Ok(_) | Err(_) => {}
         }
         if flags.contains(Flags::DENYOOM)
             && self.server.make_room(self.engine, self.now_ms).await.contains(Gate::OUT_OF_MEMORY)
@@ -146,7 +154,7 @@ impl Call<'_, '_> {
         if let Some(transaction) = &mut session.transaction {
             // A transaction that will not run needs no memory.
             if !transaction.aborted && !session.watched.is_touched() {
-                transaction.push(entry, args);
+                transaction.push(entry, args, flags);
                 session.client.queued.0.store(transaction.requests.len() as u32, Relaxed);
                 session.client.queued.1.store(transaction.memory_bytes() as u64, Relaxed);
             }
@@ -167,6 +175,11 @@ impl Call<'_, '_> {
     }
 
     async fn exec_all(&mut self, transaction: &Transaction, watched: &Watched) -> Result<(), Error> {
+        let arguments = transaction.arguments();
+        let mut shards = self.shards_of_transaction(transaction, &arguments)?;
+        if shards.iter().any(|&index| self.server.shards[index].lock.is_refusing()) {
+            return Err(Error::BUSY.aborting_exec());
+        }
         if transaction.aborted {
             return Err(ABORTED);
         }
@@ -176,17 +189,15 @@ impl Call<'_, '_> {
         }
         let room = transaction.requests.iter().any(|(entry, _)| needs_room(entry));
         let gate = if room { self.server.make_room(self.engine, self.now_ms).await } else { Gate::empty() };
-        if gate.contains(Gate::OUT_OF_MEMORY) && transaction.has(Flags::DENYOOM) {
+        if gate.contains(Gate::OUT_OF_MEMORY) && transaction.flags().contains(Flags::DENYOOM) {
             return Err(Error::OUT_OF_MEMORY.aborting_exec());
         }
-        let arguments = transaction.arguments();
-        let mut shards = self.shards_of_transaction(transaction, &arguments)?;
         let count = self.server.shards.len();
         shards.extend(watched.keys().map(|(_, key, _)| shard_of_slot(slot(key), count)));
         shards.sort_unstable();
         shards.dedup();
         let server = self.server.clone();
-        let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY)?;
+        let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY.aborting_exec())?;
         let expired =
             watched.keys().any(|(db, key, existed)| existed && !self.is_there(&mut guards, db, key));
         if expired || watched.is_touched() {

@@ -115,7 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
         }
-        self.wait_for_pause(entry).await;
+        if self.server.pause.is_set() {
+            self.wait_for_pause(entry, args).await;
+        }
         if self.session.transaction.is_some() && !runs_in_multi(Some(entry)) {
             return self.as_call(entry, args, now_ms).queue().await;
         }
@@ -173,14 +175,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.count(entry.id, false, 0);
     }
 
-    /// Waits as long as clients are paused; meanwhile the client counts as blocked.
-    async fn wait_for_pause(&mut self, entry: &Entry) {
-        if self.server.pause.is_set() {
-            let client = self.session.client.clone();
-            client.set_flag(flag::BLOCKED, true);
-            self.server.pause.wait(entry).await;
-            client.set_flag(flag::BLOCKED, false);
+    /// Waits as long as clients are paused; meanwhile the client counts as blocked. EXEC is what it runs.
+    #[cold]
+    async fn wait_for_pause(&mut self, entry: &Entry, args: Args<'_>) {
+        let mut flags = self.server.flags_of(entry, args);
+        if let (Handler::Session(SessionCommand::Exec), Some(transaction)) =
+            (entry.command.handler, &self.session.transaction)
+        {
+            flags = flags.union(transaction.flags());
         }
+        let client = self.session.client.clone();
+        self.server.pause.wait(flags, |waits| client.set_flag(flag::BLOCKED, waits)).await;
     }
 
     /// Counts a call that was refused before it ran.

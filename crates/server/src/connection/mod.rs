@@ -190,6 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs every complete request of the read buffer.
     async fn process(&mut self) {
         self.backlog = false;
+        self.session.client.query_buffer.store(self.input.len() as u64, Relaxed);
         loop {
             let input = std::mem::take(&mut self.input);
             let mut parser = std::mem::take(&mut self.parser);
