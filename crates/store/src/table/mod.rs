@@ -14,6 +14,7 @@ mod rebuild;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use crate::hash_key;
 pub use crate::hash_seed::Seed;
@@ -56,6 +57,8 @@ pub struct Table<T: Item> {
     segments: usize,
     /// Segments whose own depth is the directory's.
     deepest: usize,
+    /// Changes from walk to walk: segments that do not have it are still to be visited.
+    pass: bool,
     /// Items for which a segment had no place and could not split: hashes made to collide. Normally empty.
     spill: Vec<T>,
     owns: PhantomData<T>,
@@ -65,6 +68,8 @@ pub struct Table<T: Item> {
 struct Fill {
     count: u16,
     depth: u8,
+    /// The last walk that visited the segment, kept in its first entry like the count.
+    pass: bool,
 }
 
 /// Where an item lies within the segment of its hash.
@@ -168,6 +173,7 @@ impl<T: Item> Table<T> {
             depth: 0,
             segments: 0,
             deepest: 0,
+            pass: false,
             spill: Vec::new(),
             owns: PhantomData,
         }

@@ -33,7 +33,7 @@ impl<T: Item> Table<T> {
     fn allocate_first(&mut self) {
         self.buckets = 1;
         self.directory = Vec::from([Segment::allocate(1)]);
-        self.fills = Vec::from([Fill { count: 0, depth: 0 }]);
+        self.fills = Vec::from([Fill { count: 0, depth: 0, pass: self.pass }]);
         (self.depth, self.segments, self.deepest) = (0, 1, 1);
     }
 
@@ -70,6 +70,7 @@ impl<T: Item> Table<T> {
     fn split(&mut self, index: usize) {
         let depth = self.fills[index].depth;
         let mut first = self.first_index(index, depth);
+        let pass = self.fills[first].pass;
         if u32::from(depth) == self.depth {
             self.double_directory();
             first *= 2;
@@ -78,7 +79,7 @@ impl<T: Item> Table<T> {
         let items = self.drain(first, span);
         let sibling = Segment::allocate(self.buckets);
         self.directory[first + span / 2..first + span].fill(sibling);
-        self.fills[first..first + span].fill(Fill { count: 0, depth: depth + 1 });
+        self.fills[first..first + span].fill(Fill { count: 0, depth: depth + 1, pass });
         self.segments += 1;
         if u32::from(depth) + 1 == self.depth {
             self.deepest += 2;
@@ -113,7 +114,9 @@ impl<T: Item> Table<T> {
             let fill = self.fills[first];
             let span = 1 << (self.depth - u32::from(fill.depth));
             let buddy = self.fills[first ^ span];
-            if buddy.depth != fill.depth || usize::from(fill.count) + usize::from(buddy.count) > MERGE_MAX {
+            let fits = usize::from(fill.count) + usize::from(buddy.count) <= MERGE_MAX;
+            // What a walk has visited and what it has not must stay apart.
+            if buddy.depth != fill.depth || buddy.pass != fill.pass || !fits {
                 return;
             }
             first &= !span;
@@ -127,12 +130,12 @@ impl<T: Item> Table<T> {
 
     /// Merges the two segments of `half` entries each that begin at `first`.
     fn merge(&mut self, first: usize, half: usize) {
-        let depth = self.fills[first].depth;
+        let Fill { depth, pass, .. } = self.fills[first];
         let mut items = self.drain(first, half);
         items.append(&mut self.drain(first + half, half));
         let (kept, freed) = (self.directory[first], self.directory[first + half]);
         self.directory[first + half..first + 2 * half].fill(kept);
-        self.fills[first..first + 2 * half].fill(Fill { count: 0, depth: depth - 1 });
+        self.fills[first..first + 2 * half].fill(Fill { count: 0, depth: depth - 1, pass });
         // SAFETY: every segment has `buckets` buckets; it is out of the directory, and its items are out of it.
         unsafe { freed.free(self.buckets) };
         self.segments -= 1;
