@@ -93,20 +93,32 @@ mod tests {
         let mut table: Table<Entry> = Table::new(Seed::new(5, 6));
         let mut model = BTreeMap::new();
         for round in 0..60u64 {
-            let keys = [10, 500, 5_000, 20_000][round as usize % 4];
+            let keys = [10, 500, 5_000, 20_000][round as usize / 2 % 4];
+            if round % 2 == 0 {
+                for key in 0..keys {
+                    let key = key.to_string();
+                    let hash = table.hash(key.as_bytes());
+                    if model.insert(key.clone(), 0).is_none() {
+                        table.insert_unique(hash, Entry::new_string(key.as_bytes(), b"0", None));
+                    } else {
+                        table.remove(hash, key.as_bytes());
+                        table.insert_unique(hash, Entry::new_string(key.as_bytes(), b"0", None));
+                    }
+                }
+            }
             let before = model.clone();
             let mut seen = BTreeMap::new();
             table.begin_walk();
             let (mut cursor, mut changes) = (Some(0), 0);
             // Some walks are given up.
-            while cursor.is_some() && (round % 7 != 6 || changes < 300) {
-                for _ in 0..next(40) {
+            while cursor.is_some() && (round % 7 != 6 || changes < 3_000) {
+                for _ in 0..next(600) {
                     changes += 1;
                     let key = next(keys).to_string();
                     let hash = table.hash(key.as_bytes());
                     table.walk_before(hash, |entry| note(entry, &mut seen));
                     // Removals prevail for a while, so that segments merge.
-                    if next(10) < if round % 8 < 4 { 3 } else { 8 } {
+                    if next(10) < if round % 3 == 0 { 3 } else { 9 } {
                         table.remove(hash, key.as_bytes());
                         model.remove(&key);
                     } else {
@@ -124,5 +136,36 @@ mod tests {
             }
             assert_eq!(table.len(), model.len());
         }
+    }
+
+    /// Half of the segments lose their items during the walk, and would be merged with those that it has not visited.
+    #[test]
+    fn visited_segments_are_not_merged_with_others() {
+        let mut table: Table<Entry> = Table::new(Seed::new(5, 6));
+        let keys: Vec<String> = (0..20_000).map(|number| format!("key:{number}")).collect();
+        let is_left = |hash: u64| hash >> 58 & 1 == 0;
+        let mut expected = BTreeMap::new();
+        for (number, key) in keys.iter().enumerate() {
+            let hash = table.hash(key.as_bytes());
+            if is_left(hash) || number % 4 == 0 {
+                let text = number.to_string();
+                table.insert_unique(hash, Entry::new_string(key.as_bytes(), text.as_bytes(), None));
+                expected.insert(key.clone(), number as u64);
+            }
+        }
+        let mut seen = BTreeMap::new();
+        table.begin_walk();
+        for key in &keys {
+            let hash = table.hash(key.as_bytes());
+            if is_left(hash) {
+                table.walk_before(hash, |entry| note(entry, &mut seen));
+                table.remove(hash, key.as_bytes());
+            }
+        }
+        let mut cursor = Some(0);
+        while let Some(at) = cursor {
+            cursor = table.walk(at, |entry| note(entry, &mut seen));
+        }
+        assert!(seen == expected, "{} seen of {}", seen.len(), expected.len());
     }
 }
