@@ -112,8 +112,9 @@ impl Shard {
         limit: usize,
         lazy: bool,
     ) -> usize {
+        let hash = self.databases[db].table.hash(key);
+        self.preserve(db, hash);
         let database = &mut self.databases[db];
-        let hash = database.table.hash(key);
         let entry = database.table.get_mut(hash, key);
         let Some(fields) = entry.and_then(Entry::collection_mut).and_then(hash_in) else { return 0 };
         let replayed = self.effects.audience.hears_commands();

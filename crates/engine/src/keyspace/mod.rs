@@ -5,6 +5,7 @@ mod database;
 mod field_expiry;
 mod kind;
 mod latencies;
+mod snapshot;
 mod telling;
 mod view;
 mod whole;
@@ -13,6 +14,7 @@ pub use access::AccessClock;
 pub use database::{Database, Garbage};
 pub use kind::Kind;
 pub use latencies::Latencies;
+pub use snapshot::Snapshot;
 pub use view::{Expiry, ExpiryMode, Keyspace, Shards};
 
 use crate::command::{CommandId, CommandTable};
@@ -97,6 +99,8 @@ pub struct Shard {
     pub stats: ShardStats,
     /// Large values that were removed, to be dropped where no client waits for it.
     pub garbage: Vec<Garbage>,
+    /// The snapshot that is going on.
+    pub snapshot: Option<Box<Snapshot>>,
     pub(crate) seed: Seed,
     /// Keys by slot over `shards`, only in cluster mode.
     pub(crate) slot_counts: Option<Box<[u32]>>,
@@ -117,6 +121,7 @@ impl Shard {
             effects: Effects::default(),
             stats: ShardStats::new(),
             garbage: Vec::new(),
+            snapshot: None,
             seed,
             expire_db: 0,
             eviction: EvictionPool::default(),

@@ -289,6 +289,7 @@ impl<'a> Keyspace<'a> {
     fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
+        shard.preserve(db, hash);
         let changes = shard.effects.changes;
         let entry = shard.databases[db].table.get_mut(hash, key)?;
         if touch {
@@ -347,6 +348,7 @@ impl<'a> Keyspace<'a> {
         self.foresee_new(key);
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
+        shard.preserve(db, hash);
         let changes = shard.effects.changes;
         let Shard { databases, slot_counts, shards, .. } = shard;
         let (entry, made) = match databases[db].table.find_or_reserve(hash, key) {
@@ -377,6 +379,7 @@ impl<'a> Keyspace<'a> {
         let (db, clock) = (self.db, self.clock);
         let lazy = self.settings.lazy_free;
         let (shard, hash) = self.settle(key);
+        shard.preserve(db, hash);
         let changes = shard.effects.changes;
         let database = &mut shard.databases[db];
         match database.table.find_or_reserve(hash, key) {
@@ -478,6 +481,7 @@ impl<'a> Keyspace<'a> {
     pub fn set_expiry(&mut self, key: &[u8], at: Option<u64>) -> bool {
         let db = self.db;
         let (shard, hash) = self.settle(key);
+        shard.preserve(db, hash);
         let database = &mut shard.databases[db];
         let Some(entry) = database.table.get_mut(hash, key) else { return false };
         let before = entry.expiry_ms().is_some();
@@ -576,6 +580,7 @@ impl Shard {
 
     /// Takes an entry out of a database, its counts kept right.
     pub(crate) fn detach(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<Entry> {
+        self.preserve(db, hash);
         let database = &mut self.databases[db];
         let mut entry = database.table.remove(hash, key)?;
         Database::forget_deadlines(&mut database.field_schedule, key, entry.collection_mut());
@@ -606,8 +611,11 @@ impl Shard {
     pub fn flush(&mut self, db: usize, lazy: bool) -> usize {
         let old = std::mem::replace(&mut self.databases[db], super::Database::new(self.seed));
         let removed = old.len();
-        if lazy && removed > LAZY_FREE_LEN {
-            self.garbage.push(Garbage::Table(old.table));
+        if let Some(table) = self.keep_emptied(db, old.table)
+            && lazy
+            && removed > LAZY_FREE_LEN
+        {
+            self.garbage.push(Garbage::Table(table));
         }
         if db == 0
             && let Some(counts) = &mut self.slot_counts

@@ -124,6 +124,9 @@ impl Keyspace<'_> {
     pub fn swap(&mut self, one: usize, other: usize) {
         for shard in self.each_shard() {
             shard.databases.swap(one, other);
+            if let Some(snapshot) = &mut shard.snapshot {
+                snapshot.swap(one, other);
+            }
             shard.effects.changed(EventClass::DATABASE, "swapdb", one, b"");
             shard.effects.changed(EventClass::DATABASE, "swapdb", other, b"");
         }
