@@ -1,5 +1,6 @@
 //! The rules that admit a command or refuse it, in the order in which Redis checks them.
 
+use crate::acl::{Access, Occasion};
 use crate::args::Args;
 use crate::command::{Entry, Flags};
 use crate::ctx::{Caller, Ctx, ScriptCaller, ScriptKeys};
@@ -24,20 +25,34 @@ bitflags! {
 pub fn admit(cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
     match &mut cx.caller {
-        Caller::Client | Caller::Transaction => {
+        caller @ (Caller::Client | Caller::Transaction) => {
+            // EXEC has asked already, of what runs elsewhere as well, and answers in other words.
+            if let Some(access) = cx.access
+                && matches!(caller, Caller::Client)
+            {
+                access.admit(entry, args, Occasion::Client)?;
+            }
             if flags.contains(Flags::DENYOOM) && cx.gate.contains(Gate::OUT_OF_MEMORY) {
                 return Err(Error::OUT_OF_MEMORY);
             }
             Ok(())
         }
-        Caller::Script(script) => admit_script(script, entry, args),
+        Caller::Script(script) => admit_script(script, cx.access, entry, args),
     }
 }
 
-fn admit_script(script: &mut ScriptCaller, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+fn admit_script(
+    script: &mut ScriptCaller,
+    access: Option<Access<'_>>,
+    entry: &Entry,
+    args: Args<'_>,
+) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
     if flags.contains(Flags::NOSCRIPT) {
         return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+    }
+    if let Some(access) = access {
+        access.admit(entry, args, Occasion::Script)?;
     }
     let writes = flags.contains(Flags::WRITE);
     if script.read_only && (writes || flags.contains(Flags::MAY_REPLICATE)) {

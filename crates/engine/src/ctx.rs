@@ -1,5 +1,6 @@
 //! What a command gets, and the one door by which it runs.
 
+use crate::acl::Access;
 use crate::admission::{self, Gate};
 use crate::args::Args;
 use crate::command::{Command, Entry, Flags, Handler, SessionCommand};
@@ -131,6 +132,8 @@ pub struct Ctx<'a> {
     pub reply: &'a mut Reply,
     /// On whose behalf it runs.
     pub caller: Caller,
+    /// What the user may do on whose behalf it runs; `None` when that is everything.
+    pub access: Option<Access<'a>>,
     /// What the state of the server forbids.
     pub gate: Gate,
     /// The settings.

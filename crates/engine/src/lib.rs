@@ -4,6 +4,7 @@
 //! own. What a command depends on comes in through [`Ctx`]; what it does goes out through its reply and through
 //! [`effects`].
 
+pub mod acl;
 pub mod admission;
 mod args;
 pub mod command;

@@ -93,6 +93,7 @@ impl Engine {
             keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings),
             reply: &mut reply,
             caller: Caller::Client,
+            access: None,
             gate: Gate::empty(),
             settings: &self.settings,
             rng: &mut self.rng,

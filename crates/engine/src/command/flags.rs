@@ -175,6 +175,12 @@ impl Acl {
         (Self::SCRIPTING, "scripting"),
     ];
 
+    /// The category of this name, in any case.
+    pub fn by_name(name: &[u8]) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, of)| of.as_bytes().eq_ignore_ascii_case(name));
+        found.map(|(category, _)| *category)
+    }
+
     /// The categories of a command: those declared and those that its flags imply.
     pub const fn with_implied(self, flags: Flags) -> Self {
         let mut all = self;

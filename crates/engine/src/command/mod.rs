@@ -4,11 +4,13 @@
 //! the rules for scripts and transactions and the statistics by id all read it; nothing else knows commands by
 //! name.
 
+mod channels;
 mod docs;
 mod flags;
 mod keys;
 mod table;
 
+pub use channels::Channels;
 pub use docs::{Arg, ArgKind, Change};
 pub use flags::{Acl, ArgFlags, DocFlags, Flags, KeyFlags};
 pub use keys::{Begin, Find, KeyError, KeySpan, KeySpec, LegacyRange, SpecSource};
@@ -123,7 +125,7 @@ pub enum Subscription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named after its command")]
 pub enum ServerCommand {
-    Acl,
+    Acl(AclCommand),
     Cluster(ClusterCommand),
     ConfigGet,
     ConfigResetStat,
@@ -159,6 +161,23 @@ pub enum ServerCommand {
     SlowlogReset,
     Wait,
     WaitAof,
+}
+
+/// ACL's subcommands that ask the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after its command")]
+pub enum AclCommand {
+    DelUser,
+    DryRun,
+    GenPass,
+    GetUser,
+    List,
+    Load,
+    Log,
+    Save,
+    SetUser,
+    Users,
+    WhoAmI,
 }
 
 /// CLUSTER's subcommands that ask the server.
@@ -220,6 +239,8 @@ pub struct Meta {
     pub keys: &'static [KeySpec],
     /// Names the keys where specs cannot, or tells a spec's flags by the arguments.
     pub key_source: SpecSource,
+    /// Which of its arguments are channels.
+    pub channels: Channels,
     /// Which shards it runs on.
     pub route: Route,
     /// Whether a call may touch keys that are not among its arguments, of any shard, so that it runs on all of them.
@@ -258,6 +279,7 @@ impl Meta {
             acl,
             keys: &[],
             key_source: SpecSource::Specs,
+            channels: Channels::None,
             route: Route::Keys,
             widens: |_| false,
             args: &[],
@@ -285,6 +307,11 @@ pub struct Command {
 }
 
 impl Command {
+    /// Whether it is of one of these categories.
+    pub fn is_in(&self, categories: Acl) -> bool {
+        self.meta.acl.with_implied(self.meta.flags).intersects(categories)
+    }
+
     /// Fails to compile, as a const, when a declaration contradicts itself.
     pub const fn checked(self) -> Self {
         let meta = &self.meta;

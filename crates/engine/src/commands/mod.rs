@@ -7,8 +7,8 @@ mod prelude {
     pub(super) use super::elements::bulk_element;
     pub(super) use crate::args::Args;
     pub(super) use crate::command::{
-        Acl, Arg, ArgKind, Arity, Command, DocFlags, Flags, Handler, KeyFlags, KeySpec, Meta, Route,
-        ServerCommand, SessionCommand, Subscription,
+        Acl, Arg, ArgKind, Arity, Channels, Command, DocFlags, Flags, Handler, KeyFlags, KeySpec, Meta,
+        Route, ServerCommand, SessionCommand, Subscription,
     };
     pub(super) use crate::ctx::{CmdResult, Ctx, DONE, Flow};
     pub(super) use crate::effects::EventClass;

@@ -26,8 +26,7 @@ impl<'a> Filter<'a> {
         match () {
             () if args.is(3, "MODULE") => Ok(Self::Module),
             () if args.is(3, "ACLCAT") => {
-                let named = Acl::NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(value));
-                Ok(Self::Category(named.map_or(Acl::empty(), |(category, _)| *category)))
+                Ok(Self::Category(Acl::by_name(value).unwrap_or(Acl::empty())))
             }
             () if args.is(3, "PATTERN") => Ok(Self::Pattern(value)),
             () => Err(Error::SYNTAX),

@@ -1,5 +1,6 @@
 //! The server as a whole: its configuration, its figures, its debugging.
 
+mod acl;
 mod config;
 mod debug;
 mod info;
@@ -17,6 +18,7 @@ mod time;
 use crate::command::Command;
 
 pub(super) const COMMANDS: &[&Command] = &[
+    &acl::ACL,
     &config::CONFIG,
     &debug::DEBUG,
     &info::INFO,
