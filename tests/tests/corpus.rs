@@ -50,6 +50,7 @@ corpus_files!(
     transactions,
     pubsub,
     blocking,
+    acl,
 );
 
 #[test]

@@ -34,11 +34,10 @@ fn refused(args: &[&str], stdin: &str) -> Output {
 fn what_it_cannot_honour_it_refuses() {
     for (line, reason) in [
         ("rename-command FLUSHALL \"\"", "rename-command is not supported"),
-        ("aclfile /etc/users.acl", "ACL files are not supported"),
         ("tls-port 6380", "TLS is not supported"),
         ("replicaof 127.0.0.1 1", "replication is not supported"),
         ("slaveof 127.0.0.1 1", "replication is not supported"),
-        ("user default on", "Users cannot be declared"),
+        ("user default nosuch", "Error in user declaration"),
         ("loadmodule /x.so", "Modules are not supported"),
     ] {
         let output = refused(&["-"], &format!("port 0\n\n{line}\n"));

@@ -53,6 +53,7 @@ impl Engine {
             keys: Keyspace::new(Shards::One(&mut self.shard), 0, NOW_MS, &self.settings),
             reply: &mut self.reply,
             caller: Caller::Client,
+            access: None,
             gate: Gate::empty(),
             settings: &self.settings,
             rng: &mut self.rng,

@@ -3,6 +3,7 @@
 use crate::effects::Waiter;
 use crate::pushes::{Message, Pushed, Pushes};
 use moonshard_engine::Error;
+use moonshard_engine::acl::User;
 use moonshard_engine::command::CommandId;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub struct Names {
     /// `CLIENT SETINFO LIB-VER`.
     pub lib_ver: Vec<u8>,
     /// The user it authenticated as.
-    pub user: String,
+    pub user: Vec<u8>,
 }
 
 /// One-letter states of a client, as CLIENT LIST's `flags` shows them.
@@ -105,6 +106,8 @@ pub struct Client {
     pub waiter: Mutex<Option<Arc<Waiter>>>,
     /// Channels, patterns and channels of slots that it has subscribed to.
     pub subscriptions: [AtomicU32; 3],
+    /// The number of the user that it is logged in as.
+    pub user_serial: AtomicU64,
     /// Names.
     pub names: Mutex<Names>,
     killed: AtomicBool,
@@ -139,7 +142,8 @@ impl Client {
             queued: (AtomicU32::new(0), AtomicU64::new(0)),
             watched: AtomicU32::new(0),
             waiter: Mutex::new(None),
-            names: Mutex::new(Names { user: "default".to_owned(), ..Names::default() }),
+            user_serial: AtomicU64::new(0),
+            names: Mutex::new(Names { user: User::DEFAULT.to_vec(), ..Names::default() }),
             killed: AtomicBool::new(false),
             unblocked: AtomicU8::new(0),
             wait_news: AtomicU8::new(WaitNews::None as u8),

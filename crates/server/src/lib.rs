@@ -1,5 +1,6 @@
 //! The Moonshard server: listeners, connections, routing to shards, and the commands about connections and server.
 
+mod acl;
 pub mod allocator;
 mod balance;
 mod clients;

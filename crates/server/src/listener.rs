@@ -296,7 +296,7 @@ fn admit(server: &Server, settings: &Settings, peer: Option<IpAddr>) -> Result<(
         return Err(TOO_MANY);
     }
     let local = peer.is_none_or(|ip| ip.to_canonical().is_loopback());
-    if settings.protected_mode && settings.requirepass.is_none() && !local {
+    if settings.protected_mode && !local && server.acl.default_account().user.needs_no_password() {
         return Err(PROTECTED);
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::config;
 use moonshard_engine::Args;
-use moonshard_engine::command::{Entry, Handler, ServerCommand, SessionCommand};
+use moonshard_engine::command::{AclCommand, Entry, Handler, ServerCommand, SessionCommand};
 use std::borrow::Cow;
 
 const REDACTED: &[u8] = b"(redacted)";
@@ -25,6 +25,7 @@ pub fn redacted<'a>(entry: &Entry, args: Args<'a>) -> Cow<'a, [&'a [u8]]> {
             Some(keys) => redact_credentials(args, 6..keys),
             None => redact_credentials(args, 6..args.len()),
         },
+        Handler::Server(ServerCommand::Acl(AclCommand::SetUser)) => redact(all, 2..all.len()),
         Handler::Server(ServerCommand::ConfigSet) => {
             let mut shown = Cow::Borrowed(all);
             for at in (2..args.len()).step_by(2).filter(|&at| config::is_sensitive(args.raw(at))) {
@@ -81,6 +82,7 @@ mod tests {
         assert_eq!(shown_after(&["AUTH", "secret", "KEYS", "a"]), "AUTH (redacted) KEYS a");
         assert_eq!(shown_after(&["auth2", "u", "p", "KEYS", "a"]), "auth2 (redacted) (redacted) KEYS a");
         assert_eq!(shown_after(&["KEYS", "AUTH", "a"]), "KEYS AUTH a");
+        assert_eq!(shown(&["ACL", "SETUSER", "u", ">p"]), "ACL SETUSER (redacted) (redacted)");
         assert_eq!(shown(&["CONFIG", "SET", "hz", "10"]), "CONFIG SET hz 10");
     }
 }

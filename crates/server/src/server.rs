@@ -1,5 +1,6 @@
 //! The server: what all its connections share.
 
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
@@ -41,6 +42,8 @@ pub struct Server {
     pub scripts: Scripts,
     /// This node of a cluster; `None` when `cluster-enabled` is off.
     pub cluster: Option<Cluster>,
+    /// The users.
+    pub acl: Acl,
     /// The clients.
     pub clients: Clients,
     /// Counters.
@@ -174,6 +177,7 @@ impl Server {
             ticks: quanta::Clock::new(),
             scripts,
             cluster: None,
+            acl: Acl::new(settings.requirepass.as_deref()),
             clients: Clients::default(),
             stats: Stats::default(),
             figures: Figures::default(),

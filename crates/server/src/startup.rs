@@ -1,5 +1,6 @@
 //! From the command line to a running server, and to its end.
 
+use crate::acl::{self, DeclaredUser};
 use crate::cluster::{Cluster, NodeId};
 use crate::config::{self, Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
@@ -59,6 +60,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     let listeners = Listeners::bind(&settings)?;
     let threads = Arc::new(IoThreads::start(settings.io_threads as usize)?);
     let mut server = Server::new(config, Rng::new(random_seed()?));
+    declare_users(&server, &settings, &launch.users)?;
     if settings.cluster_enabled {
         let shard_id = NodeId::random(&mut Rng::new(random_seed()?));
         let id = NodeId::parse(server.run_id.as_bytes()).unwrap_or(shard_id);
@@ -87,6 +89,17 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         threads.stop();
     }
     Ok(())
+}
+
+/// Makes the users that the configuration or the file that it names declares.
+fn declare_users(server: &Server, settings: &Settings, declared: &[DeclaredUser]) -> Result<(), String> {
+    let defaults = acl::new_selectors(settings);
+    server.acl.declare(declared, defaults)?;
+    let Some(path) = acl::file_of(settings) else { return Ok(()) };
+    let loaded = server.acl.load(path, defaults).map_err(|errors| {
+        format!("Aborting startup because of ACL errors: {}", String::from_utf8_lossy(&errors))
+    });
+    loaded.map(drop)
 }
 
 /// Says that data lives in memory only: loudly to who asked for more.

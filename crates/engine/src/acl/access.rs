@@ -3,7 +3,7 @@
 use super::check::Denied;
 use super::user::User;
 use crate::args::Args;
-use crate::command::Entry;
+use crate::command::{CommandTable, Entry};
 use crate::error::Error;
 
 /// What a call was denied for.
@@ -78,6 +78,11 @@ impl Access<'_> {
     /// What Redis answers in its place.
     pub fn admit(self, entry: &Entry, args: Args<'_>, occasion: Occasion) -> Result<(), Error> {
         self.user.check(entry, args).map_err(|denied| self.deny(denied, entry, args, occasion))
+    }
+
+    /// Whether the user may make this call and read any key besides.
+    pub fn may_read_all(self, args: Args<'_>) -> bool {
+        CommandTable::get().find(args).is_some_and(|entry| self.user.may_read_all(entry, args))
     }
 
     #[cold]

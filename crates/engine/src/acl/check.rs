@@ -84,7 +84,7 @@ impl Selector {
     fn first_denied_key(&self, entry: &Entry, args: Args<'_>) -> Option<usize> {
         let mut denied = None;
         let found = entry.command.meta.each_key(args, &mut |span| {
-            if denied.is_none() && !self.has_key(args.raw(span.index), span) {
+            if denied.is_none() && !self.has_key(args.get(span.index).unwrap_or_default(), span) {
                 denied = Some(span.index);
             }
         });

@@ -288,7 +288,10 @@ unsafe extern "C-unwind" fn acl_check_cmd(state: *mut lua_State) -> c_int {
     unsafe {
         let bridge = Bridge::of(state);
         let outcome = bridge.borrow_args(state);
-        let known = outcome == Outcome::Reply && CommandTable::get().find(Args::new(&bridge.args)).is_some();
+        let args = Args::new(&bridge.args);
+        let entry = (outcome == Outcome::Reply).then(|| CommandTable::get().find(args)).flatten();
+        let access = bridge.cx().and_then(|cx| cx.access);
+        let allowed = entry.map(|entry| access.is_none_or(|access| access.user.check(entry, args).is_ok()));
         bridge.args.clear();
         match outcome {
             Outcome::Empty => {
@@ -297,9 +300,10 @@ unsafe extern "C-unwind" fn acl_check_cmd(state: *mut lua_State) -> c_int {
             Outcome::WrongType => {
                 errors::raise(state, "ERR Lua redis lib command arguments must be strings or integers")
             }
-            _ if !known => errors::raise(state, "ERR Invalid command passed to redis.acl_check_cmd()"),
-            // There are no users with less than all permissions.
-            _ => ffi::lua_pushboolean(state, 1),
+            _ => match allowed {
+                None => errors::raise(state, "ERR Invalid command passed to redis.acl_check_cmd()"),
+                Some(allowed) => ffi::lua_pushboolean(state, c_int::from(allowed)),
+            },
         }
         1
     }

@@ -68,6 +68,7 @@ impl World {
                     keys: Keyspace::new(Shards::One(&mut self.shard), 0, 1_700_000_000_000, &self.engine),
                     reply: &mut reply,
                     caller: Caller::Client,
+                    access: None,
                     gate: self.gate,
                     settings: &self.engine,
                     rng: &mut self.rng,

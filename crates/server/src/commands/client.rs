@@ -2,10 +2,12 @@
 
 use super::Call;
 use super::client_list::{self, ClientType};
+use crate::acl::Acl;
 use crate::clients::flag;
 use crate::connection::ReplyMode;
 use crate::pause::Paused;
 use moonshard_engine::{Args, Error};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const NAME_ERROR: &str = "cannot contain spaces, newlines or special characters.";
@@ -187,7 +189,7 @@ impl Call<'_, '_> {
         let filter = if old_form {
             KillFilter { addr: Some(self.args.raw(2)), skip_me: false, ..KillFilter::default() }
         } else {
-            kill_filter(self.args)?
+            kill_filter(self.args, &self.server.acl)?
         };
         let mut killed = 0;
         for client in self.server.clients.all() {
@@ -281,7 +283,7 @@ impl Call<'_, '_> {
     }
 }
 
-fn kill_filter(args: Args<'_>) -> Result<KillFilter<'_>, Error> {
+fn kill_filter<'a>(args: Args<'a>, acl: &Acl) -> Result<KillFilter<'a>, Error> {
     let mut filter = KillFilter { skip_me: true, ..KillFilter::default() };
     for at in (2..args.len()).step_by(2) {
         let Some(value) = args.get(at + 1) else { return Err(Error::SYNTAX) };
@@ -296,10 +298,8 @@ fn kill_filter(args: Args<'_>) -> Result<KillFilter<'_>, Error> {
         } else if args.is(at, "LADDR") {
             filter.laddr = Some(value);
         } else if args.is(at, "USER") {
-            if value != b"default" {
-                return Err(quoted("ERR No such user '", value));
-            }
-            filter.user = Some(value);
+            let account = acl.find(value).ok_or_else(|| quoted("ERR No such user '", value))?;
+            filter.user = Some(account.serial);
         } else if args.is(at, "SKIPME") {
             filter.skip_me = match () {
                 () if args.is(at + 1, "YES") => true,
@@ -330,7 +330,7 @@ struct KillFilter<'a> {
     of_type: Option<ClientType>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
-    user: Option<&'a [u8]>,
+    user: Option<u64>,
     skip_me: bool,
 }
 
@@ -340,6 +340,6 @@ impl KillFilter<'_> {
             && self.laddr.is_none_or(|laddr| client.laddr.as_bytes() == laddr)
             && self.of_type.is_none_or(|wanted| ClientType::of(client) == wanted)
             && self.id.is_none_or(|id| client.id == id)
-            && self.user.is_none_or(|user| client.names.lock().user.as_bytes() == user)
+            && self.user.is_none_or(|user| client.user_serial.load(Relaxed) == user)
     }
 }

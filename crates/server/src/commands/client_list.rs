@@ -63,7 +63,7 @@ pub(super) fn memory(client: &Client) -> u64 {
 }
 
 /// Appends the client's line, with its line end.
-pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
+pub fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
     let of = |n: &std::sync::atomic::AtomicU64| n.load(Relaxed);
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
     let flags = client.flags.load(Relaxed);
@@ -109,7 +109,7 @@ pub(super) fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         memory(client),
         if output > 0 { "rw" } else { "r" },
         command,
-        names.user,
+        String::from_utf8_lossy(&names.user),
         client.resp.load(Relaxed),
     );
     out.push(b'\n');

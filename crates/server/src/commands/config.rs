@@ -44,7 +44,13 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn config_rewrite(&mut self) -> Result<(), Error> {
-        self.server.config.rewrite().map_err(|error| Error::text(error.to_string()))?;
+        let users = self.server.acl.all();
+        let users: Vec<Vec<u8>> = match self.settings.aclfile.is_empty() {
+            true => users.iter().map(|user| user.line()).collect(),
+            // They are in a file of their own.
+            false => Vec::new(),
+        };
+        self.server.config.rewrite(&users).map_err(|error| Error::text(error.to_string()))?;
         self.reply.ok();
         Ok(())
     }
@@ -97,6 +103,9 @@ fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), App
     }
     if new.save != old.save && !new.save.0.is_empty() {
         tracing::warn!("save points are not supported: data is not persisted yet, and a restart loses it");
+    }
+    if new.requirepass != old.requirepass {
+        server.acl.set_default_password(new.requirepass.as_deref());
     }
     if new.loglevel != old.loglevel {
         logging::set_level(new.loglevel);

@@ -1,5 +1,6 @@
 //! The commands that the server itself answers: about a connection, or about the whole server.
 
+mod acl;
 mod client;
 mod client_list;
 mod cluster;
@@ -32,6 +33,7 @@ use moonshard_protocol::Reply;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use client_list::describe as describe_client;
 pub use transaction::Transaction;
 
 /// One call: who calls, with what, and where the reply goes.
@@ -132,16 +134,13 @@ impl Call<'_, '_> {
         Error::bytes(line)
     }
 
-    fn unsupported(&self) -> Error {
-        Error::text(format!("ERR unsupported command '{}'", self.entry.full_name))
-    }
-
     /// Runs a command about the server.
     ///
     /// # Errors
     /// What the client is answered.
     pub async fn run_server(&mut self, command: ServerCommand) -> Result<(), Error> {
         match command {
+            ServerCommand::Acl(command) => self.run_acl(command),
             ServerCommand::Cluster(command) => self.run_cluster(command).await,
             ServerCommand::ConfigGet => self.config_get(),
             ServerCommand::ConfigResetStat => self.config_reset_stat(),
@@ -177,7 +176,6 @@ impl Call<'_, '_> {
             ServerCommand::SlowlogReset => self.slowlog_reset(),
             ServerCommand::Wait => self.wait().await,
             ServerCommand::WaitAof => self.wait_aof().await,
-            ServerCommand::Acl => Err(self.unsupported()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Commands on keys by the general path: locks the shards that a call needs, waits for them if need be, and runs it.
 
 use super::Call;
+use crate::acl::Heard;
 use crate::effects::Moment;
 use crate::memory::needs_room;
 use crate::shards::{ShardGuards, ShardState};
@@ -61,11 +62,13 @@ impl Call<'_, '_> {
     pub(super) fn run_anywhere(&mut self) {
         let started = Instant::now();
         let mut rng = Rng::new(self.now_ms);
+        let denials = Heard::new(self.server, &self.session.client, None);
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::None, self.session.db, self.now_ms, self.engine)
                 .at_micros(self.micros),
             reply: self.reply,
             caller: Caller::Client,
+            access: self.session.identity.access(&denials),
             gate: Gate::empty(),
             settings: self.engine,
             rng: &mut rng,
@@ -98,6 +101,7 @@ impl Call<'_, '_> {
             guards[at].1.vm.expect(plan);
         }
         let started = Instant::now();
+        let denials = Heard::new(self.server, &self.session.client, None);
         let outcome = {
             let mut shards: Vec<&mut Shard> = Vec::with_capacity(guards.len());
             let mut runner = None;
@@ -119,6 +123,7 @@ impl Call<'_, '_> {
                     .touching(!self.session.no_touch),
                 reply: self.reply,
                 caller,
+                access: self.session.identity.access(&denials),
                 gate,
                 settings: self.engine,
                 rng,

@@ -3,6 +3,7 @@
 use super::Call;
 use crate::clients::flag;
 use crate::connection::ReplyMode;
+use moonshard_engine::acl::User;
 use moonshard_engine::{Error, database_index, database_number};
 use moonshard_protocol::Encoding;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,32 +14,32 @@ const NO_PASSWORD_SET: Error = Error::fixed(
      configuration is correct?",
 );
 const HELLO_NO_AUTH: Error = Error::fixed(
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
-     <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
+     option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 
 impl Call<'_, '_> {
     /// Authenticates with a user and a password.
     fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Result<(), Error> {
-        let right = match &self.settings.requirepass {
-            // Without a password the default user takes any.
-            None => true,
-            Some(expected) => same_bytes(expected, password),
-        };
-        if user != b"default" || !right {
-            return Err(WRONG_PASSWORD);
+        match self.server.acl.login(user, password) {
+            Some(account) => {
+                self.session.log_in(account);
+                Ok(())
+            }
+            None => {
+                self.note_failed_login(user);
+                Err(WRONG_PASSWORD)
+            }
         }
-        self.session.authenticated = true;
-        Ok(())
     }
 
     pub(super) fn auth(&mut self) -> Result<(), Error> {
         match self.args.len() {
             2 => {
-                if self.settings.requirepass.is_none() {
+                if self.server.acl.default_account().user.needs_no_password() {
                     return Err(NO_PASSWORD_SET);
                 }
-                self.authenticate(b"default", self.args.raw(1))?;
+                self.authenticate(User::DEFAULT, self.args.raw(1))?;
             }
             3 => self.authenticate(self.args.raw(1), self.args.raw(2))?,
             _ => return Err(Error::SYNTAX),
@@ -60,18 +61,16 @@ impl Call<'_, '_> {
                 _ => return Err(unsupported),
             });
         }
-        let mut name = None;
-        let mut credentials = None;
         let mut at = 2;
         while at < args.len() {
             let left = args.len() - 1 - at;
             if args.is(at, "AUTH") && left >= 2 {
-                credentials = Some((args.raw(at + 1), args.raw(at + 2)));
+                self.authenticate(args.raw(at + 1), args.raw(at + 2))?;
                 at += 3;
             } else if args.is(at, "SETNAME") && left >= 1 {
                 let new = args.raw(at + 1);
                 super::client::check_name(new)?;
-                name = Some(new);
+                self.session.client.names.lock().name = new.to_vec();
                 at += 2;
             } else {
                 let mut line = b"ERR Syntax error in HELLO option '".to_vec();
@@ -80,14 +79,8 @@ impl Call<'_, '_> {
                 return Err(Error::bytes(line));
             }
         }
-        if let Some((user, password)) = credentials {
-            self.authenticate(user, password)?;
-        }
-        if !self.session.authenticated {
+        if !self.session.identity.is_logged_in() {
             return Err(HELLO_NO_AUTH);
-        }
-        if let Some(name) = name {
-            self.session.client.names.lock().name = name.to_vec();
         }
         if let Some(version) = version {
             self.session.protocol = version;
@@ -156,14 +149,9 @@ impl Call<'_, '_> {
         session.protocol = Encoding::Resp2;
         session.no_touch = false;
         session.reply_mode = ReplyMode::On;
-        session.authenticated = self.settings.requirepass.is_none();
+        session.log_out(&self.server.acl);
         self.reply.set_encoding(Encoding::Resp2);
         self.reply.status("RESET");
         Ok(())
     }
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }

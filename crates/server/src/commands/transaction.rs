@@ -2,11 +2,13 @@
 
 use super::Call;
 use super::on_shards::Needs;
+use crate::acl::Heard;
 use crate::clients::flag;
 use crate::effects::{Ready, Watched};
 use crate::memory::needs_room;
 use crate::server::Server;
 use crate::shards::ShardGuards;
+use moonshard_engine::acl::Occasion;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{Entry, Flags, Handler};
 use moonshard_engine::keyspace::{Keyspace, Shards};
@@ -251,6 +253,12 @@ impl Call<'_, '_> {
         gate: Gate,
     ) {
         let server = self.server.clone();
+        // Rules may have changed since the call was queued, by a call before it even.
+        self.session.refresh_user(&server.acl);
+        if let Err(error) = self.session.admit_queued(&server, entry, args) {
+            error.write(self.reply);
+            return server.count_error(&error);
+        }
         let mut call = Call {
             server: &server,
             session: &mut *self.session,
@@ -301,6 +309,15 @@ impl Call<'_, '_> {
 }
 
 impl crate::connection::Session {
+    /// Whether the client's user may still make a call that was queued.
+    fn admit_queued(&self, server: &Server, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+        let denials = Heard::new(server, &self.client, None);
+        match self.identity.access(&denials) {
+            Some(access) => access.admit(entry, args, Occasion::Exec),
+            None => Ok(()),
+        }
+    }
+
     /// Ends a transaction, run or not: nothing is queued or watched any more.
     pub fn end_transaction(&mut self, server: &Server) {
         self.transaction = None;

@@ -157,7 +157,8 @@ impl Config {
     }
 
     /// CONFIG REWRITE: writes the settings to the file given at start, keeping its comments and order.
-    pub fn rewrite(&self) -> Result<(), RewriteError> {
+    /// `users` are the lines of users.
+    pub fn rewrite(&self, users: &[Vec<u8>]) -> Result<(), RewriteError> {
         let file = self.file.as_deref().ok_or(RewriteError::NoFile)?;
         let automatic = self.changing.lock();
         let mut settings = Settings::clone(&self.current.load());
@@ -167,7 +168,7 @@ impl Config {
         if automatic.io_threads {
             settings.io_threads = 0;
         }
-        rewrite(file, &settings)?;
+        rewrite(file, &settings, users)?;
         Ok(())
     }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use moonshard_engine::glob;
 use moonshard_protocol::split_args::split_args;
 
+use crate::acl::DeclaredUser;
+
 use super::compound::{path_from, quote};
 use super::directive::{DirectiveFlags, Refusal, Taken, find};
 use super::error::{StartError, reason};
@@ -19,6 +21,11 @@ use super::unsupported::{self, Suspects};
 
 /// Files may include files this deep; deeper is taken for a circle.
 const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Why users cannot be in two places.
+const USERS_TWICE: &str = "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path \
+    is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an \
+    ACL file or declare users directly in your redis.conf, but not both.";
 
 /// Directives that Redis 7.0 still accepts and ignores.
 const IGNORED: [&[u8]; 3] =
@@ -41,6 +48,8 @@ pub struct Launch {
     pub unsupported: Option<StartError>,
     /// Whether somebody wrote save points; the default ones, nobody asked for.
     pub wants_saves: bool,
+    /// The users that it declares.
+    pub users: Vec<DeclaredUser>,
 }
 
 impl Config {
@@ -196,6 +205,7 @@ struct Loader {
     /// Directives set so far.
     seen: HashSet<&'static str>,
     suspects: Suspects,
+    users: Vec<DeclaredUser>,
 }
 
 impl Loader {
@@ -259,7 +269,9 @@ impl Loader {
             // It is judged with the other suspects.
             (b"rename-command", [_, _]) => Ok(()),
             (b"user", [_, ..]) => {
-                Err("Users cannot be declared in the configuration file yet; use requirepass".into())
+                let user = DeclaredUser::parse(values, &self.users)?;
+                self.users.push(user);
+                Ok(())
             }
             (b"loadmodule", [_, ..]) => Err("Modules are not supported".into()),
             (b"sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
@@ -287,7 +299,11 @@ impl Loader {
             let reason = "replicaof directive not allowed in cluster mode".into();
             return Err(StartError::Whole { reason });
         }
+        if !self.users.is_empty() && !settings.aclfile.is_empty() {
+            return Err(StartError::Whole { reason: USERS_TWICE.into() });
+        }
         let launch = Launch {
+            users: self.users,
             unsupported: self.suspects.judge(&settings),
             wants_saves: self.seen.contains("save") && !settings.save.0.is_empty(),
             config: Config::new(settings, file),

@@ -34,4 +34,5 @@ pub use live::{Caller, Config};
 pub use load::{Launch, Startup};
 pub(crate) use number::memory as memory_value;
 pub use table::{DIRECTIVES, Settings};
+pub(crate) use rewrite::overwrite;
 pub use unsupported::{check_change, warnings};

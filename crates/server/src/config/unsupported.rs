@@ -14,13 +14,7 @@ struct Unsupported {
     starts: bool,
 }
 
-const TABLE: [Unsupported; 4] = [
-    Unsupported {
-        directive: "aclfile",
-        asked: |settings| !settings.aclfile.is_empty(),
-        reason: "ACL files are not supported: its users and their limits would be missing",
-        starts: false,
-    },
+const TABLE: [Unsupported; 3] = [
     Unsupported {
         directive: "tls-port",
         asked: |settings| settings.tls_port != 0,

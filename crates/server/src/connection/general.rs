@@ -2,8 +2,10 @@
 
 use super::batch;
 use super::{Connection, ReplyMode};
+use crate::acl::Heard;
 use crate::clients::flag;
 use crate::commands::Call;
+use moonshard_engine::acl::Occasion;
 use moonshard_engine::command::{CommandTable, Entry, Flags, Handler, Route, SessionCommand};
 use moonshard_engine::keyspace::CommandStats;
 use moonshard_engine::{Args, Error};
@@ -107,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(Error::NO_AUTH);
         }
+        self.admit(entry, args).inspect_err(|_| self.count_rejected(args))?;
         if self.session.is_confined() && !is_about_subscriptions(entry) {
             self.count_rejected(args);
             return Err(self.confined(entry));
@@ -173,6 +176,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.reply.bulk(b"pong");
         self.reply.bulk(args.get(1).unwrap_or_default());
         self.session.count(entry.id, false, 0);
+    }
+
+    /// Whether the client's user may make a call, now or in its transaction.
+    fn admit(&self, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
+        let session = &self.session;
+        let denials = Heard::new(&self.server, &session.client, Some(entry.id));
+        let Some(access) = session.identity.access(&denials) else { return Ok(()) };
+        if session.transaction.is_none() {
+            return access.admit(entry, args, Occasion::Client);
+        }
+        if entry.command.meta.flags.contains(Flags::NO_MULTI) {
+            // It is refused for that.
+            return Ok(());
+        }
+        access.admit(entry, args, Occasion::Queue)
     }
 
     /// Waits as long as clients are paused; meanwhile the client counts as blocked. EXEC is what it runs.

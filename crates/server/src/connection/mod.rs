@@ -100,7 +100,7 @@ impl<S> Connection<S> {
         let generation = server.config.generation();
         let settings = server.config.load_full();
         let engine = Arc::new(engine_settings(&settings, server.seed));
-        let session = Session::new(client, settings.requirepass.is_none());
+        let session = Session::new(client, &server.acl);
         let reply = Reply::new(session.protocol);
         Self {
             server,
@@ -405,14 +405,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         client.reply_buffer.store(self.reply.capacity() as u64, Relaxed);
     }
 
-    /// Takes over a changed configuration.
+    /// Takes over a changed configuration, and what has changed about the client's user.
     fn refresh_settings(&mut self) {
+        self.session.refresh_user(&self.server.acl);
         let generation = self.server.config.generation();
         if generation != self.generation {
             self.generation = generation;
             self.settings = self.server.config.load_full();
-            // Without a password everybody is in; who was in stays in when there is a new one.
-            self.session.authenticated |= self.settings.requirepass.is_none();
             self.engine = Arc::new(engine_settings(&self.settings, self.server.seed));
         }
     }

@@ -3,6 +3,7 @@
 
 use super::batch::{Batch, Place};
 use super::{Connection, ReplyMode};
+use crate::acl::Heard;
 use crate::effects::Moment;
 use crate::memory::needs_room;
 use crate::server::{Server, unix_micros};
@@ -147,12 +148,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn call(&mut self, index: usize, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
         let mark = self.reply.mark();
         let ShardState { shard, vm, rng } = &mut *state;
+        let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
                 .at_micros(self.micros)
                 .touching(!self.session.no_touch),
             reply: &mut self.reply,
             caller: Caller::Client,
+            access: self.session.identity.access(&denials),
             gate: Gate::empty(),
             settings: &self.engine,
             rng,
@@ -174,10 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn call_anywhere(&mut self, entry: &Entry, args: Args<'_>, now_ms: u64) {
         let mark = self.reply.mark();
         let mut rng = moonshard_engine::Rng::new(now_ms);
+        let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine).at_micros(self.micros),
             reply: &mut self.reply,
             caller: Caller::Client,
+            access: self.session.identity.access(&denials),
             gate: Gate::empty(),
             settings: &self.engine,
             rng: &mut rng,

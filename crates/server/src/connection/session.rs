@@ -1,5 +1,6 @@
 //! What a connection is at the moment: its protocol, database, user and modes.
 
+use crate::acl::{Acl, Identity};
 use crate::clients::Client;
 use crate::commands::Transaction;
 use crate::effects::{Waiter, Watched};
@@ -30,6 +31,8 @@ pub struct Session {
     pub protocol: Encoding,
     /// The selected database.
     pub db: usize,
+    /// Who the client is.
+    pub identity: Identity,
     /// Whether it has authenticated, or need not.
     pub authenticated: bool,
     /// Which replies it wants.
@@ -56,12 +59,14 @@ pub struct Session {
 
 impl Session {
     /// A new connection's.
-    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
-        Self {
+    pub fn new(client: Arc<Client>, acl: &Acl) -> Self {
+        let identity = Identity::new(acl);
+        let session = Self {
             client,
             protocol: Encoding::Resp2,
             db: 0,
-            authenticated,
+            authenticated: identity.is_logged_in(),
+            identity,
             reply_mode: ReplyMode::On,
             no_touch: false,
             transaction: None,
@@ -72,7 +77,9 @@ impl Session {
             listens: false,
             closing: false,
             uncounted: Vec::new(),
-        }
+        };
+        session.show_user();
+        session
     }
 
     /// Notes whether anything may be told to it.

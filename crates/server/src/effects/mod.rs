@@ -243,6 +243,8 @@ impl Server {
                     ),
                     reply,
                     caller: Caller::Client,
+                    // The call was admitted when it came.
+                    access: None,
                     gate: Gate::empty(),
                     settings: moment.settings,
                     rng,

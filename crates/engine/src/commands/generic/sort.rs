@@ -51,11 +51,11 @@ fn keys_of_sort_ro(_args: Args<'_>, visit: &mut dyn FnMut(KeySpan)) -> Result<()
 }
 
 fn sort(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    sort_by(cx, args, Options::parse(args, true, cx.settings.cluster)?)
+    sort_by(cx, args, Options::parse(cx, args, true)?)
 }
 
 fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    sort_by(cx, args, Options::parse(args, false, cx.settings.cluster)?)
+    sort_by(cx, args, Options::parse(cx, args, false)?)
 }
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, mut options: Options<'_>) -> CmdResult {

@@ -6,6 +6,7 @@ use crate::exchange::Reach;
 pub(super) const PUBLISH: Command = Command {
     handler: Handler::Shard(publish),
     meta: Meta {
+        channels: Channels::First,
         args: &[Arg::new("channel", ArgKind::String), Arg::new("message", ArgKind::String)],
         group: "pubsub", since: "2.0.0",
         summary: "Post a message to a channel",
@@ -19,6 +20,7 @@ pub(super) const SPUBLISH: Command = Command {
     handler: Handler::Shard(spublish),
     meta: Meta {
         keys: &[KeySpec::one(1, KeyFlags::NOT_KEY)],
+        channels: Channels::First,
         args: &[Arg::new("shardchannel", ArgKind::String), Arg::new("message", ArgKind::String)],
         group: "pubsub",
         since: "7.0.0",

@@ -5,6 +5,7 @@ use crate::commands::prelude::*;
 pub(super) const SUBSCRIBE: Command = Command {
     handler: Handler::Session(SessionCommand::Subscribe(Subscription::Channel)),
     meta: Meta {
+        channels: Channels::All,
         args: &[Arg::new("channel", ArgKind::String).multiple()],
         group: "pubsub",
         since: "2.0.0",
@@ -41,6 +42,7 @@ pub(super) const UNSUBSCRIBE: Command = Command {
 pub(super) const PSUBSCRIBE: Command = Command {
     handler: Handler::Session(SessionCommand::Subscribe(Subscription::Pattern)),
     meta: Meta {
+        channels: Channels::Patterns,
         args: &[Arg::new("pattern", ArgKind::Block(&[Arg::new("pattern", ArgKind::Pattern)])).multiple()],
         group: "pubsub",
         since: "2.0.0",
@@ -72,6 +74,7 @@ pub(super) const SSUBSCRIBE: Command = Command {
     handler: Handler::Session(SessionCommand::Subscribe(Subscription::ShardChannel)),
     meta: Meta {
         keys: &[KeySpec::range(1, -1, 1, KeyFlags::NOT_KEY)],
+        channels: Channels::All,
         args: &[Arg::new("shardchannel", ArgKind::String).multiple()],
         group: "pubsub",
         since: "7.0.0",

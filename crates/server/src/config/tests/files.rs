@@ -240,7 +240,7 @@ fn files_are_rewritten_as_by_redis() {
             let pairs: Vec<_> =
                 changes.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
             let answer = super::set(&ours, &pairs);
-            ours.rewrite().unwrap();
+            ours.rewrite(&[]).unwrap();
             let rewritten = std::fs::read_to_string(&ours_file).unwrap();
             assert_reads_back(&ours, &ours_file);
 
@@ -265,6 +265,6 @@ fn assert_reads_back(config: &Config, file: &Path) {
     for _ in 0..2 {
         let again = start(&[file.to_str().unwrap()]).unwrap().config;
         assert_eq!(again.get(&[b"*"]), config.get(&[b"*"]));
-        again.rewrite().unwrap();
+        again.rewrite(&[]).unwrap();
     }
 }

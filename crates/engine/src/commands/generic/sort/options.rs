@@ -28,7 +28,10 @@ impl<'a> Options<'a> {
     ///
     /// # Errors
     /// Redis' texts.
-    pub(super) fn parse(args: Args<'a>, may_store: bool, cluster: bool) -> Result<Self, Error> {
+    pub(super) fn parse(cx: &Ctx<'_>, args: Args<'a>, may_store: bool) -> Result<Self, Error> {
+        let cluster = cx.settings.cluster;
+        // Who may not read every key is refused patterns, which may name any.
+        let restricted = cx.access.is_some_and(|access| !access.may_read_all(args));
         let mut options = Self::default();
         let mut at = 2;
         while at < args.len() {
@@ -51,12 +54,17 @@ impl<'a> Options<'a> {
                     options.keeps_order = true;
                 } else if cluster {
                     return Err(Error::fixed("ERR BY option of SORT denied in Cluster mode."));
+                } else if restricted {
+                    return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
                 }
                 options.by = Some(by);
                 at += 1;
             } else if args.is(at, "GET") && following >= 1 {
                 if cluster {
                     return Err(Error::fixed("ERR GET option of SORT denied in Cluster mode."));
+                }
+                if restricted {
+                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
                 }
                 options.gets.push(Pattern::parse(args.raw(at + 1)));
                 at += 1;
