@@ -18,7 +18,8 @@ impl DeclaredUser {
     /// # Errors
     /// Redis' text, which names what is wrong but shows no password.
     pub fn parse(values: &[&[u8]], earlier: &[Self]) -> Result<Self, String> {
-        let (name, words) = values.split_first().map_or((b"".as_slice(), values), |(name, words)| (*name, words));
+        let (name, words) =
+            values.split_first().map_or((b"".as_slice(), values), |(name, words)| (*name, words));
         let refused = |what: &[u8], error: RuleError| {
             format!("Error in user declaration '{}': {}", String::from_utf8_lossy(what), error.text())
         };

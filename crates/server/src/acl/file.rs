@@ -30,7 +30,8 @@ impl Reader {
         }
         let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
         let [b"user", name, rules @ ..] = words.as_slice() else {
-            let text = format!("{}:{number} should start with user keyword followed by the username. ", self.path);
+            let text =
+                format!("{}:{number} should start with user keyword followed by the username. ", self.path);
             return self.errors.extend_from_slice(text.as_bytes());
         };
         if !is_plain_name(name) {
@@ -66,7 +67,11 @@ impl Reader {
                 // Nothing secret is in the name of a command.
                 RuleError::Unknown => {
                     let rule = String::from_utf8_lossy(rule);
-                    format!("{}:{number}: Error in applying operation '{rule}': {}. ", self.path, error.text())
+                    format!(
+                        "{}:{number}: Error in applying operation '{rule}': {}. ",
+                        self.path,
+                        error.text()
+                    )
                 }
                 _ if is_told => continue,
                 _ => {
@@ -109,17 +114,13 @@ impl Acl {
             let reason = config::system_text(&error);
             format!("Error loading ACLs, opening file '{shown}': {reason}").into_bytes()
         })?;
-        let mut reader = Reader {
-            path: shown,
-            defaults,
-            users: BTreeMap::new(),
-            errors: Vec::new(),
-        };
+        let mut reader = Reader { path: shown, defaults, users: BTreeMap::new(), errors: Vec::new() };
         for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             reader.line(number, line);
         }
         if !reader.errors.is_empty() {
-            let more = b"WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
+            let more =
+                b"WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
             reader.errors.extend_from_slice(more);
             return Err(reader.errors);
         }

@@ -11,12 +11,14 @@ pub use denials::Heard;
 pub use identity::Identity;
 pub use log::{Log, LogEntry};
 
+use crate::clients::Client;
 use crate::config::{PubsubDefault, Settings};
 use crate::connection::Session;
 use crate::server::Server;
 use moonshard_engine::acl::{NewSelectors, User};
+use moonshard_engine::command::Subscription;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -179,6 +181,29 @@ impl Server {
     /// first.
     pub fn disconnect_user(&self, serial: u64, session: &mut Session) {
         self.disconnect_if(session, |client_serial| client_serial == serial);
+    }
+
+    /// Disconnects the clients of a user that have subscribed to what its rules no longer allow.
+    pub fn disconnect_subscribers(&self, old: &Account, new: &Account, session: &mut Session) {
+        if !old.user.loses_channels(&new.user) {
+            return;
+        }
+        let mut gone = BTreeSet::new();
+        self.pubsub.each(|what, name, subscribers| {
+            if !new.user.may_subscribe(name, what == Subscription::Pattern) {
+                let of_user =
+                    |client: &&Arc<Client>| client.user_serial.load(Ordering::Relaxed) == new.serial;
+                gone.extend(subscribers.iter().filter(of_user).map(|client| client.id));
+            }
+        });
+        for id in gone {
+            if id == session.client.id {
+                session.closing = true;
+            } else if let Some(client) = self.clients.get(id) {
+                client.kill();
+                self.clients.remove(id);
+            }
+        }
     }
 
     /// Disconnects the clients whose user's serial is like this.

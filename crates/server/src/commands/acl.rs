@@ -49,7 +49,10 @@ impl Call<'_, '_> {
         }
         let defaults = new_selectors(self.settings);
         let set = self.server.acl.set(name, self.args.from(3), defaults);
-        set.map_err(|text| Error::bytes([b"ERR ", text.as_slice()].concat()))?;
+        let (old, new) = set.map_err(|text| Error::bytes([b"ERR ", text.as_slice()].concat()))?;
+        if let Some(old) = old {
+            self.server.disconnect_subscribers(&old, &new, self.session);
+        }
         self.session.refresh_user(&self.server.acl);
         self.reply.ok();
         Ok(())

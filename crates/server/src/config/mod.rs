@@ -33,6 +33,6 @@ pub use help::{docs_table, help_text, version_text};
 pub use live::{Caller, Config};
 pub use load::{Launch, Startup};
 pub(crate) use number::memory as memory_value;
-pub use table::{DIRECTIVES, Settings};
 pub(crate) use rewrite::overwrite;
+pub use table::{DIRECTIVES, Settings};
 pub use unsupported::{check_change, warnings};

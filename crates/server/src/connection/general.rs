@@ -109,7 +109,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(Error::NO_AUTH);
         }
-        self.admit(entry, args).inspect_err(|_| self.count_rejected(args))?;
+        if let Err(error) = self.admit(entry, args) {
+            self.count_rejected(args);
+            return Err(self.as_refused(entry, error));
+        }
         if self.session.is_confined() && !is_about_subscriptions(entry) {
             self.count_rejected(args);
             return Err(self.confined(entry));
@@ -161,11 +164,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// What a client that has subscribed to something is answered to other commands.
     fn confined(&self, entry: &Entry) -> Error {
-        let error = Error::text(format!(
+        self.as_refused(entry, Error::text(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
             entry.full_name
-        ));
+        )))
+    }
+
+    /// What a client is told whose call is refused before it runs: EXEC's refusal names what becomes of a transaction,
+    /// even without one.
+    fn as_refused(&self, entry: &Entry, error: Error) -> Error {
         let is_exec = matches!(entry.command.handler, Handler::Session(SessionCommand::Exec));
         if is_exec && self.session.transaction.is_none() { error.aborting_exec() } else { error }
     }

@@ -148,6 +148,21 @@ impl PubSub {
         }
     }
 
+    /// Visits every channel and pattern with its subscribers. Nobody can subscribe or unsubscribe meanwhile to what is
+    /// being visited.
+    pub fn each(&self, mut visit: impl FnMut(Subscription, &[u8], &[Arc<Client>])) {
+        for (what, channels) in
+            [(Subscription::Channel, &self.channels), (Subscription::ShardChannel, &self.shard_channels)]
+        {
+            for part in &channels.parts {
+                part.read().iter().for_each(|(channel, subscribers)| visit(what, channel, subscribers));
+            }
+        }
+        for (pattern, subscribers) in &*self.patterns.all.read() {
+            visit(Subscription::Pattern, pattern, subscribers);
+        }
+    }
+
     /// How many channels have subscribers.
     pub fn channel_count(&self, reach: Reach) -> usize {
         self.channels(reach).len.load(Relaxed)

@@ -25,9 +25,7 @@ impl<'a> Filter<'a> {
         let value = args.raw(4);
         match () {
             () if args.is(3, "MODULE") => Ok(Self::Module),
-            () if args.is(3, "ACLCAT") => {
-                Ok(Self::Category(Acl::by_name(value).unwrap_or(Acl::empty())))
-            }
+            () if args.is(3, "ACLCAT") => Ok(Self::Category(Acl::by_name(value).unwrap_or(Acl::empty()))),
             () if args.is(3, "PATTERN") => Ok(Self::Pattern(value)),
             () => Err(Error::SYNTAX),
         }

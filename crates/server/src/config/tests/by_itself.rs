@@ -153,9 +153,7 @@ fn what_is_not_supported_is_refused_with_its_line() {
         let error = refusal(text).expect(text);
         assert!(error.contains(line) && error.contains(reason) && error.contains("at line "), "{error}");
     }
-    for text in
-        ["tls-port 6380\ntls-port 0", "replicaof a 1\nreplicaof no one", "appendonly yes", ""]
-    {
+    for text in ["tls-port 6380\ntls-port 0", "replicaof a 1\nreplicaof no one", "appendonly yes", ""] {
         assert_eq!(refusal(text), None, "{text}");
     }
     let wants_saves = |text: &str| Config::from_text(text.as_bytes()).unwrap().wants_saves;

@@ -55,7 +55,9 @@ impl<'a> Options<'a> {
                 } else if cluster {
                     return Err(Error::fixed("ERR BY option of SORT denied in Cluster mode."));
                 } else if restricted {
-                    return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                    return Err(Error::fixed(
+                        "ERR BY option of SORT denied due to insufficient ACL permissions.",
+                    ));
                 }
                 options.by = Some(by);
                 at += 1;
@@ -64,7 +66,9 @@ impl<'a> Options<'a> {
                     return Err(Error::fixed("ERR GET option of SORT denied in Cluster mode."));
                 }
                 if restricted {
-                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+                    return Err(Error::fixed(
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
                 }
                 options.gets.push(Pattern::parse(args.raw(at + 1)));
                 at += 1;
