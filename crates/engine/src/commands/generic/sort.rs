@@ -11,7 +11,7 @@ use crate::commands::prelude::*;
 use crate::keyspace::Keyspace;
 use moonshard_store::number::parse_weight;
 use moonshard_store::{Collection, Element, End, List, ListLimits, Scratch, Value, ValueRef};
-use options::{Options, keys_of_sort, reaches_other_slots};
+use options::{Options, Patterns, keys_of_sort, reaches_other_slots};
 use order::{by_text, by_weight, by_weight_text};
 use pattern::Pattern;
 
@@ -51,11 +51,11 @@ fn keys_of_sort_ro(_args: Args<'_>, visit: &mut dyn FnMut(KeySpan)) -> Result<()
 }
 
 fn sort(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    sort_by(cx, args, Options::parse(cx, args, true)?)
+    sort_by(cx, args, Options::parse(args, true, Patterns::of(cx, args))?)
 }
 
 fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    sort_by(cx, args, Options::parse(cx, args, false)?)
+    sort_by(cx, args, Options::parse(args, false, Patterns::of(cx, args))?)
 }
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, mut options: Options<'_>) -> CmdResult {

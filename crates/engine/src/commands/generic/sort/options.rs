@@ -23,15 +23,41 @@ pub(super) struct Options<'a> {
     limit: Option<(i64, i64)>,
 }
 
+/// Whether a call may have patterns, which may name any key.
+#[derive(Clone, Copy)]
+pub(super) enum Patterns {
+    Allowed,
+    /// A node of a cluster does not have every key.
+    InCluster,
+    /// The user may not read every key.
+    NoPermission,
+}
+
+impl Patterns {
+    pub(super) fn of(cx: &Ctx<'_>, args: Args<'_>) -> Self {
+        match cx.access {
+            _ if cx.settings.cluster => Self::InCluster,
+            Some(access) if !access.may_read_all(args) => Self::NoPermission,
+            _ => Self::Allowed,
+        }
+    }
+
+    fn admit(self, option: &str) -> Result<(), Error> {
+        let reason = match self {
+            Self::Allowed => return Ok(()),
+            Self::InCluster => "in Cluster mode.",
+            Self::NoPermission => "due to insufficient ACL permissions.",
+        };
+        Err(Error::text(format!("ERR {option} option of SORT denied {reason}")))
+    }
+}
+
 impl<'a> Options<'a> {
     /// Reads the options, in the order in which they are given.
     ///
     /// # Errors
     /// Redis' texts.
-    pub(super) fn parse(cx: &Ctx<'_>, args: Args<'a>, may_store: bool) -> Result<Self, Error> {
-        let cluster = cx.settings.cluster;
-        // Who may not read every key is refused patterns, which may name any.
-        let restricted = cx.access.is_some_and(|access| !access.may_read_all(args));
+    pub(super) fn parse(args: Args<'a>, may_store: bool, patterns: Patterns) -> Result<Self, Error> {
         let mut options = Self::default();
         let mut at = 2;
         while at < args.len() {
@@ -52,24 +78,13 @@ impl<'a> Options<'a> {
                 let by = Pattern::parse(args.raw(at + 1));
                 if by.is_constant() {
                     options.keeps_order = true;
-                } else if cluster {
-                    return Err(Error::fixed("ERR BY option of SORT denied in Cluster mode."));
-                } else if restricted {
-                    return Err(Error::fixed(
-                        "ERR BY option of SORT denied due to insufficient ACL permissions.",
-                    ));
+                } else {
+                    patterns.admit("BY")?;
                 }
                 options.by = Some(by);
                 at += 1;
             } else if args.is(at, "GET") && following >= 1 {
-                if cluster {
-                    return Err(Error::fixed("ERR GET option of SORT denied in Cluster mode."));
-                }
-                if restricted {
-                    return Err(Error::fixed(
-                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
-                    ));
-                }
+                patterns.admit("GET")?;
                 options.gets.push(Pattern::parse(args.raw(at + 1)));
                 at += 1;
             } else {

@@ -122,6 +122,7 @@ pub(super) fn by_weight_text(
 mod tests {
     use super::*;
     use crate::Args;
+    use crate::commands::generic::sort::options::Patterns;
     use proptest::prelude::*;
 
     proptest! {
@@ -136,7 +137,7 @@ mod tests {
             let (start_text, count_text) = (start.to_string(), count.to_string());
             let words = ["SORT", "k", "LIMIT", &start_text, &count_text, if descending { "DESC" } else { "ASC" }];
             let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-            let options = Options::parse(Args::new(&words), true, false).unwrap();
+            let options = Options::parse(Args::new(&words), true, Patterns::Allowed).unwrap();
             let number = |text: &str| text.parse().unwrap_or(-0.0);
             let mut expected = texts.clone();
             expected.sort_by(|a, b| {
