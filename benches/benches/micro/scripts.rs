@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, VALUE, shuffled_keys};
 use criterion::{Criterion, Throughput};
-use moonshard_engine::{ScriptCall, ScriptRef, ScriptRunner};
+use moonshard_engine::{Args, ScriptCall, ScriptRef, ScriptRunner};
 use moonshard_scripting::{Control, Registry, ScriptSettings, Vm, VmHost};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -50,7 +50,8 @@ pub fn benches(criterion: &mut Criterion) {
                 let Some(key) = next.next() else { return };
                 let (keys, argv): ([&[u8]; 1], [&[u8]; 1]) = ([key], [&VALUE]);
                 let script = ScriptRef::Sha(sha.as_bytes());
-                let call = ScriptCall { script, keys: &keys, argv: &argv, read_only: false };
+                let args = Args::new(&argv);
+                let call = ScriptCall { script, keys: &keys, argv: &argv, read_only: false, args };
                 let done = vm.run(&mut engine.context(None), black_box(&call));
                 assert!(done.is_ok(), "{done:?}");
             });

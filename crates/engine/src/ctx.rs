@@ -67,42 +67,46 @@ pub enum Caller {
     Script(ScriptCaller),
 }
 
-/// A call of EVAL and its kin.
+/// A call of EVAL, FCALL and their kin.
 #[derive(Clone, Copy, Debug)]
 pub struct ScriptCall<'a> {
-    /// The script's text, or its SHA1 in hexadecimal digits of any case.
+    /// The script's text, its SHA1 in hexadecimal digits of any case, or a function's name.
     pub script: ScriptRef<'a>,
     /// KEYS.
     pub keys: &'a [&'a [u8]],
     /// ARGV.
     pub argv: &'a [&'a [u8]],
-    /// Whether the command itself forbids writes (`EVAL_RO`, `EVALSHA_RO`).
+    /// Whether the command itself forbids writes (`EVAL_RO`, `EVALSHA_RO`, `FCALL_RO`).
     pub read_only: bool,
+    /// The whole call, the command's name first.
+    pub args: Args<'a>,
 }
 
 impl<'a> ScriptCall<'a> {
-    /// Reads a call of `command`, one of the EVAL commands: what its first argument is and whether it may write is in
-    /// its declaration.
+    /// Reads a call of `command`, one of the EVAL and FCALL commands: what its first argument is and whether it may
+    /// write is in its declaration.
     ///
     /// # Errors
     /// NOSCRIPT for what is no SHA1, and Redis' texts for a number of keys that is none, negative, or more than there
-    /// are arguments.
+    /// are arguments. Redis says of a function that is not known before it says these: see [`ScriptRef::of`].
+    #[inline]
     pub fn parse(command: &Command, args: Args<'a>) -> Result<Self, Error> {
         const SHA_LEN: usize = 40;
-        let by_sha = command.meta.args.first().is_some_and(|first| first.name == "sha1");
-        let name = args.raw(1);
-        if by_sha && name.len() != SHA_LEN {
-            return Err(Error::NO_SCRIPT);
-        }
-        let number = args.int(2)?;
+        let script = ScriptRef::of(command, args);
+        let number = match script {
+            ScriptRef::Sha(sha) if sha.len() != SHA_LEN => return Err(Error::NO_SCRIPT),
+            ScriptRef::Sha(_) | ScriptRef::Text(_) => args.int(2)?,
+            ScriptRef::Function(_) => {
+                args.int(2).map_err(|_| Error::fixed("ERR Bad number of keys provided"))?
+            }
+        };
         let Ok(number) = usize::try_from(number) else {
             return Err(Error::fixed("ERR Number of keys can't be negative"));
         };
         let Some((keys, argv)) = args.from(3).split_at_checked(number) else {
             return Err(Error::fixed("ERR Number of keys can't be greater than number of args"));
         };
-        let script = if by_sha { ScriptRef::Sha(name) } else { ScriptRef::Text(name) };
-        Ok(Self { script, keys, argv, read_only: command.meta.flags.contains(Flags::READONLY) })
+        Ok(Self { script, keys, argv, read_only: command.meta.flags.contains(Flags::READONLY), args })
     }
 }
 
@@ -113,6 +117,21 @@ pub enum ScriptRef<'a> {
     Text(&'a [u8]),
     /// By its SHA1.
     Sha(&'a [u8]),
+    /// A function of a library, by its name in letters of any case.
+    Function(&'a [u8]),
+}
+
+impl<'a> ScriptRef<'a> {
+    /// What a call of `command`, one of the EVAL and FCALL commands, names, whatever else is wrong with it.
+    #[inline]
+    pub fn of(command: &Command, args: Args<'a>) -> Self {
+        let name = args.raw(1);
+        match command.meta.args.first().map(|first| first.name) {
+            Some("sha1") => Self::Sha(name),
+            Some("function") => Self::Function(name),
+            _ => Self::Text(name),
+        }
+    }
 }
 
 /// What runs scripts. The engine knows no more of Lua than this.

@@ -55,6 +55,10 @@ texts! {
     CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot";
     /// The shard runs a long script.
     BUSY = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    /// The shard runs a long function.
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    /// A function that is not known.
+    NO_FUNCTION = "ERR Function not found";
     /// A script that is not known.
     NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL.";
     /// The command needs memory that there is not.

@@ -22,6 +22,15 @@ pub fn dump(value: ValueRef<'_>, compress: bool) -> Vec<u8> {
     writer.value_type(value);
     writer.value(value);
     let version = if type_of(value) == ValueType::HashExpiring { VERSION_MAX } else { VERSION };
+    seal_as(writer, version)
+}
+
+/// Ends a payload of what was written: adds the version, that of Redis 7.0, and the checksum.
+pub fn seal(writer: Writer) -> Vec<u8> {
+    seal_as(writer, VERSION)
+}
+
+fn seal_as(mut writer: Writer, version: u16) -> Vec<u8> {
     writer.raw(&version.to_le_bytes());
     writer.u64(Checksum::of(writer.written()));
     writer.into_bytes()
@@ -32,6 +41,17 @@ pub fn dump(value: ValueRef<'_>, compress: bool) -> Vec<u8> {
 /// # Errors
 /// [`Error::VersionOrChecksum`] for what is no payload at all, others for one that was made to do harm.
 pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, Error> {
+    let mut reader = Reader::new(unseal(payload)?);
+    let byte = reader.byte()?;
+    let value_type = ValueType::of(byte).ok_or(Error::UnknownType(byte))?;
+    reader.value(value_type, limits)
+}
+
+/// What a payload holds before its version and checksum. O(n).
+///
+/// # Errors
+/// [`Error::VersionOrChecksum`].
+pub fn unseal(payload: &[u8]) -> Result<&[u8], Error> {
     let wrong = Error::VersionOrChecksum;
     let Some(at) = payload.len().checked_sub(FOOTER) else { return Err(wrong) };
     let (body, footer) = payload.split_at(at);
@@ -43,8 +63,5 @@ pub fn restore(payload: &[u8], limits: &Limits) -> Result<Value, Error> {
     {
         return Err(wrong);
     }
-    let mut reader = Reader::new(body);
-    let byte = reader.byte()?;
-    let value_type = ValueType::of(byte).ok_or(Error::UnknownType(byte))?;
-    reader.value(value_type, limits)
+    Ok(body)
 }

@@ -18,7 +18,7 @@ mod write;
 mod writer;
 
 pub use checksum::Checksum;
-pub use dump::{VERSION_MAX, dump, restore};
+pub use dump::{VERSION_MAX, dump, restore, seal, unseal};
 pub use error::Error;
 pub use format::{Opcode, ValueType};
 pub use read::Limits;

@@ -4,29 +4,37 @@ use crate::sha::Sha;
 use crate::signal;
 use crate::spectator::Spectator;
 use moonshard_engine::Error;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
-/// What came of an attempt to end a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A script that is older is slow.
+pub(crate) const SLOW: Duration = Duration::from_millis(1);
+
+/// What came of an attempt to end a script; of several, what is greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kill {
-    /// It will end.
-    Killed,
     /// No script runs.
     NotBusy,
+    /// Only one of this kind runs, which was not meant.
+    Other(Kind),
     /// It has written.
     Unkillable,
+    /// It will end.
+    Killed,
 }
 
 impl Kill {
-    /// What SCRIPT KILL answers.
+    /// What SCRIPT KILL and FUNCTION KILL answer.
     ///
     /// # Errors
-    /// NOTBUSY and UNKILLABLE, as Redis words them.
+    /// NOTBUSY, UNKILLABLE and BUSY, as Redis words them.
     pub const fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Killed => Ok(()),
+            Self::Other(kind) => Err(kind.busy()),
             Self::NotBusy => Err(Error::fixed("NOTBUSY No scripts in execution right now.")),
             Self::Unkillable => Err(Error::fixed(
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
@@ -42,8 +50,43 @@ const RUNNING: u64 = 1;
 const WROTE: u64 = 2;
 /// Set once it is to end.
 const KILLED: u64 = 4;
+/// Set while it is a function.
+const FUNCTION: u64 = 8;
 /// The runs are counted above these flags.
-const RUN_SHIFT: u32 = 3;
+const RUN_SHIFT: u32 = 4;
+
+/// What runs on a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A script of EVAL or EVALSHA.
+    Script,
+    /// A function of a library.
+    Function,
+}
+
+impl Kind {
+    /// What callers are told while it is busy.
+    pub const fn busy(self) -> Error {
+        match self {
+            Self::Script => Error::BUSY,
+            Self::Function => Error::BUSY_FUNCTION,
+        }
+    }
+}
+
+/// A script that is over a millisecond old.
+#[derive(Clone, Debug)]
+pub struct SlowCall {
+    run: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// The function's name, or the script's SHA1.
+    pub name: Box<[u8]>,
+    /// The call, the command's name first.
+    pub args: Vec<Box<[u8]>>,
+    /// When it began, to a millisecond or so.
+    pub since: Instant,
+}
 
 /// Wakes the watchdog when a script starts while it sleeps.
 #[derive(Debug)]
@@ -66,8 +109,10 @@ pub struct Control {
     heard: AtomicU64,
     /// The run that the watchdog found over the busy threshold.
     busy: AtomicU64,
-    /// The first 64 bits of the running script's SHA1, which tell it apart.
+    /// The first 64 bits of the running script's SHA1, which tell it apart; 0 for a function.
     sha_bits: AtomicU64,
+    /// The slow run, described by itself.
+    slow_call: Mutex<Option<SlowCall>>,
     bell: OnceLock<Arc<Bell>>,
     /// Who sees the commands that the shard's scripts run.
     pub spectator: Spectator,
@@ -84,14 +129,15 @@ impl Control {
         let _ = self.bell.set(bell);
     }
 
-    /// Begins a run on this thread. Returns its number.
+    /// Begins a run of a script, or of a function, which has no SHA1, on this thread. Returns its number.
     #[inline]
-    pub(crate) fn begin(&self, sha: &Sha) -> u64 {
+    pub(crate) fn begin(&self, sha: Option<&Sha>) -> u64 {
         let run = (self.state.load(Ordering::Relaxed) >> RUN_SHIFT) + 1;
         self.thread.store(signal::this_thread(), Ordering::Relaxed);
-        self.sha_bits.store(sha.bits(), Ordering::Relaxed);
+        self.sha_bits.store(sha.map_or(0, Sha::bits), Ordering::Relaxed);
+        let kind = if sha.is_none() { FUNCTION } else { 0 };
         // Ordered before the look at the bell, as the watchdog orders its look at the state after `asleep`.
-        self.state.swap((run << RUN_SHIFT) | RUNNING, Ordering::SeqCst);
+        self.state.swap((run << RUN_SHIFT) | kind | RUNNING, Ordering::SeqCst);
         if let Some(bell) = self.bell.get()
             && bell.asleep.load(Ordering::SeqCst)
         {
@@ -104,7 +150,7 @@ impl Control {
     #[inline]
     pub(crate) fn end(&self) -> bool {
         let state = self.state.load(Ordering::Relaxed);
-        self.state.store(state & !(RUNNING | WROTE | KILLED), Ordering::Release);
+        self.state.store(state & !(RUNNING | WROTE | KILLED | FUNCTION), Ordering::Release);
         state & KILLED != 0
     }
 
@@ -148,6 +194,33 @@ impl Control {
     /// Notes that the slow script's hook ran.
     pub(crate) fn hear(&self, run: u64) {
         self.heard.store(run, Ordering::Release);
+    }
+
+    /// Describes the slow script, which is the caller.
+    #[cold]
+    pub(crate) fn describe(&self, run: u64, name: &[u8], args: &[&[u8]]) {
+        let kind = self.kind();
+        let args = args.iter().map(|&arg| arg.into()).collect();
+        let since = Instant::now().checked_sub(SLOW).unwrap_or_else(Instant::now);
+        *self.slow_call.lock() = Some(SlowCall { run, kind, name: name.into(), args, since });
+    }
+
+    /// What runs, or ran last.
+    fn kind(&self) -> Kind {
+        if self.state.load(Ordering::Acquire) & FUNCTION == 0 { Kind::Script } else { Kind::Function }
+    }
+
+    /// What is busy, if something is: see [`Control::is_busy`].
+    #[inline]
+    pub fn busy(&self) -> Option<Kind> {
+        let kind = self.kind();
+        self.is_busy().then_some(kind)
+    }
+
+    /// The script that runs, if it is over a millisecond old.
+    pub fn slow_call(&self) -> Option<SlowCall> {
+        let run = self.run()?;
+        self.slow_call.lock().clone().filter(|call| call.run == run)
     }
 
     /// Signals the script's thread again if a signal was lost on it. LuaJIT changes the mask of its hooks in several
@@ -226,21 +299,26 @@ impl Control {
     }
 }
 
-/// SCRIPT KILL: ends the scripts that are over the busy threshold, or if there is none, those that are slow. A script
-/// that is neither is about to end by itself, and not what the operator means.
-pub fn kill_slow_scripts(controls: &[Arc<Control>]) -> Kill {
+/// SCRIPT KILL and FUNCTION KILL: ends the scripts of a kind that are over the busy threshold, or if there is none,
+/// those that are slow. A script that is neither is about to end by itself, and not what the operator means.
+pub fn kill_slow(controls: &[Arc<Control>], kind: Kind) -> Kill {
+    let other = match kind {
+        Kind::Script => Kind::Function,
+        Kind::Function => Kind::Script,
+    };
     let killed = |which: fn(&Control) -> bool| {
-        controls.iter().filter(|control| which(control)).map(|control| control.kill()).reduce(|all, one| {
-            match (all, one) {
-                (Kill::Killed, _) | (_, Kill::Killed) => Kill::Killed,
-                (Kill::Unkillable, _) | (_, Kill::Unkillable) => Kill::Unkillable,
-                _ => Kill::NotBusy,
+        let kill = |control: &Arc<Control>| {
+            if control.kind() == kind {
+                return control.kill();
             }
-        })
+            // Redis looks at what it has written first.
+            if control.has_written() { Kill::Unkillable } else { Kill::Other(other) }
+        };
+        controls.iter().filter(|control| which(control)).map(kill).max().unwrap_or(Kill::NotBusy)
     };
     match killed(Control::is_busy) {
-        None | Some(Kill::NotBusy) => killed(Control::has_slow_script).unwrap_or(Kill::NotBusy),
-        Some(outcome) => outcome,
+        Kill::NotBusy => killed(Control::has_slow_script),
+        outcome => outcome,
     }
 }
 
@@ -254,20 +332,20 @@ mod tests {
         let control = Control::new();
         let sha = Sha::of(b"");
         assert_eq!(control.kill(), Kill::NotBusy);
-        control.begin(&sha);
+        control.begin(Some(&sha));
         assert!(control.begin_writing());
         assert!(control.has_written());
         assert_eq!(control.kill(), Kill::Unkillable);
         assert_eq!(control.kill_even_if_written(), Kill::Killed);
         assert!(control.is_killed());
         assert!(control.end());
-        control.begin(&sha);
+        control.begin(Some(&sha));
         assert!(!control.is_killed() && !control.has_written());
         assert_eq!(control.running_sha_bits(), Some(sha.bits()));
         assert_eq!(control.kill(), Kill::Killed);
         assert!(!control.begin_writing());
         assert!(control.end());
-        control.begin(&sha);
+        control.begin(Some(&sha));
         assert!(control.begin_writing());
         control.did_not_write();
         assert!(!control.has_written());
@@ -280,11 +358,34 @@ mod tests {
         signal::install().unwrap();
         let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
         let sha = Sha::of(b"");
-        let first = controls[0].begin(&sha);
-        controls[1].begin(&sha);
-        assert_eq!(kill_slow_scripts(&controls), Kill::NotBusy);
+        let first = controls[0].begin(Some(&sha));
+        controls[1].begin(Some(&sha));
+        assert_eq!(kill_slow(&controls, Kind::Script), Kill::NotBusy);
         controls[0].mark_slow(first);
-        assert_eq!(kill_slow_scripts(&controls), Kill::Killed);
+        assert_eq!(kill_slow(&controls, Kind::Script), Kill::Killed);
         assert!(controls[0].is_killed() && !controls[1].is_killed());
+    }
+
+    #[test]
+    fn each_kind_has_its_own_kill() {
+        signal::install().unwrap();
+        let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
+        let run = controls[0].begin(None);
+        controls[0].mark_slow(run);
+        assert_eq!(kill_slow(&controls, Kind::Script), Kill::Other(Kind::Function));
+        assert_eq!(controls[0].busy(), None);
+        controls[0].mark_busy(run);
+        assert_eq!(controls[0].busy(), Some(Kind::Function));
+        controls[0].describe(run, b"f", &[b"fcall", b"f", b"0"]);
+        assert_eq!(&*controls[0].slow_call().unwrap().name, b"f");
+        assert_eq!(kill_slow(&controls, Kind::Function), Kill::Killed);
+        controls[0].end();
+        assert!(controls[0].slow_call().is_none());
+        assert_eq!(kill_slow(&controls, Kind::Function), Kill::NotBusy);
+        let run = controls[1].begin(None);
+        controls[1].mark_slow(run);
+        assert!(controls[1].begin_writing());
+        assert_eq!(kill_slow(&controls, Kind::Script), Kill::Unkillable);
+        controls[1].end();
     }
 }

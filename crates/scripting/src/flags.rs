@@ -47,6 +47,18 @@ impl ScriptFlags {
     pub const fn or_default(self, default: Self) -> Self {
         if self.contains(Self::DECLARED) { self } else { self.union(default.difference(Self::DECLARED)) }
     }
+
+    /// These flags of a function, with `default`: all of it for a function that was registered without any, and what
+    /// it says about keys for every function. Functions are written for Redis, where no flag is needed to touch any key.
+    #[inline]
+    pub const fn of_function(self, default: Self) -> Self {
+        let default = default.difference(Self::DECLARED);
+        if self.difference(Self::DECLARED).is_empty() {
+            self.union(default)
+        } else {
+            self.union(default.intersection(Self::ALLOW_CROSS_SLOT_KEYS.union(Self::ALLOW_UNDECLARED_KEYS)))
+        }
+    }
 }
 
 /// What the first line of a script says.
@@ -94,7 +106,8 @@ impl Shebang {
     }
 }
 
-fn quoting(text: &str, bytes: &[u8]) -> Error {
+/// An error that ends with bytes from outside, up to the first NUL.
+pub(crate) fn quoting(text: &str, bytes: &[u8]) -> Error {
     let mut line = text.as_bytes().to_vec();
     line.extend(bytes.iter().take_while(|&&byte| byte != 0));
     Error::bytes(line)
@@ -135,6 +148,15 @@ mod tests {
         assert_eq!(error("#!lua flags=bad\nreturn 1"), "ERR Unexpected flag in script shebang: bad");
         assert_eq!(error("#!lua flags=no-writes,\nreturn 1"), "ERR Unexpected flag in script shebang: ");
         assert_eq!(error("#!lua \"\nreturn 1"), "ERR Invalid engine in script shebang");
+    }
+
+    #[test]
+    fn functions_get_defaults_about_keys() {
+        let default = ScriptFlags::ALLOW_UNDECLARED_KEYS | ScriptFlags::ALLOW_OOM;
+        let bare = ScriptFlags::DECLARED;
+        assert_eq!(bare.of_function(default), bare | default);
+        let reader = bare | ScriptFlags::NO_WRITES;
+        assert_eq!(reader.of_function(default), reader | ScriptFlags::ALLOW_UNDECLARED_KEYS);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod cmsgpack;
 mod compile;
 mod control;
 mod flags;
+mod library;
+mod lru;
 mod lua;
 mod lua_stack;
 pub mod luajit_check;
@@ -27,10 +29,11 @@ mod watchdog;
 /// limit of Lua's own stack ends their recursion; a smaller stack would end first, and with it the process.
 pub const THREAD_STACK_BYTES: usize = 16 << 20;
 
-pub use control::{Control, Kill, kill_slow_scripts};
+pub use control::{Control, Kill, Kind, SlowCall, kill_slow};
 pub use flags::{ScriptFlags, Shebang};
+pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, RestorePolicy};
 pub use plan::{Plan, declared_flags, plan};
-pub use registry::{Registry, Script};
+pub use registry::{Keep, Registry, Script, Stored};
 pub use settings::ScriptSettings;
 pub use sha::Sha;
 pub use spectator::Spectator;

@@ -3,7 +3,7 @@
 use crate::lua_stack::LuaStack;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Error;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
 /// What Lua asks for memory, with a limit before it.
@@ -116,18 +116,26 @@ impl Lua {
         }
     }
 
-    /// Compiles a text and leaves the function on the stack.
+    /// Compiles a script and leaves the function on the stack.
     ///
     /// # Errors
     /// The compiler's text, in Redis' words.
     pub(crate) fn compile(&mut self, body: &[u8]) -> Result<(), Error> {
+        self.compile_as(body, c"@user_script", "script (new function)")
+    }
+
+    /// Compiles a text under a name and leaves the function on the stack; an error tells `what` it is.
+    ///
+    /// # Errors
+    /// The compiler's text, in Redis' words.
+    pub(crate) fn compile_as(&mut self, body: &[u8], name: &CStr, what: &str) -> Result<(), Error> {
         let state = self.state();
         // SAFETY: compiling is protected by Lua itself, and leaves a function or a text.
         unsafe {
-            if load_text(state, body, c"@user_script") == ffi::LUA_OK {
+            if load_text(state, body, name) == ffi::LUA_OK {
                 return Ok(());
             }
-            let mut line = b"ERR Error compiling script (new function): ".to_vec();
+            let mut line = format!("ERR Error compiling {what}: ").into_bytes();
             line.extend(top_text(state).iter().take_while(|&&byte| byte != 0));
             ffi::lua_pop(state, 1);
             Err(Error::bytes(line))

@@ -31,11 +31,11 @@ impl Plan {
     }
 }
 
-/// Plans a call of EVAL or EVALSHA, before anything is locked. `default_flags` are those of `lua-default-flags`.
+/// Plans a call of EVAL, EVALSHA or FCALL, before anything is locked. `default_flags` are those of `lua-default-flags`.
 /// Constant time and no allocation for keys of one slot.
 ///
 /// # Errors
-/// [`Error::NO_SCRIPT`] for a SHA1 that is not known, [`Error::CROSS_SLOT`] for keys of several slots without the
+/// [`Error::NO_SCRIPT`] for a SHA1 that is not known, [`Error::NO_FUNCTION`] for a function that is not, [`Error::CROSS_SLOT`] for keys of several slots without the
 /// flag that allows them.
 pub fn plan(
     registry: &Registry,
@@ -43,18 +43,29 @@ pub fn plan(
     keys: &[&[u8]],
     default_flags: ScriptFlags,
 ) -> Result<Plan, Error> {
-    let declared = declared_flags(registry, script).ok_or(Error::NO_SCRIPT)?;
+    let declared = declared_flags(registry, script);
+    if matches!(script, ScriptRef::Function(_)) {
+        let declared = declared.ok_or(Error::NO_FUNCTION)?;
+        return of_flags(declared.of_function(default_flags), keys);
+    }
+    let declared = declared.ok_or(Error::NO_SCRIPT)?;
     of_flags(declared.or_default(default_flags), keys)
 }
 
-/// What a script's first line declares; `None` for a SHA1 that is not known. Constant time and no allocation.
+/// What a script's first line declares, or what a function was registered with; `None` for one that is not known.
+/// Constant time and no allocation.
 pub fn declared_flags(registry: &Registry, script: ScriptRef<'_>) -> Option<ScriptFlags> {
     match script {
         // A shebang that is none is for the run to complain of; nothing will be touched.
         ScriptRef::Text(text) => Some(Shebang::parse(text).unwrap_or_default().flags),
         ScriptRef::Sha(sha) => {
-            Sha::from_client(sha).and_then(|sha| registry.with(&sha, |script| script.flags()))
+            let sha = Sha::from_client(sha)?;
+            registry.with(&sha, |script| {
+                registry.stamp(script);
+                script.flags()
+            })
         }
+        ScriptRef::Function(name) => registry.libraries().with(|set| set.flags_of(name)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The thread that notices slow scripts, so that fast ones need not be looked at.
 
-use crate::control::{Bell, Control};
+use crate::control::{Bell, Control, Kind, SLOW};
 use crate::settings::ScriptSettings;
 use crate::signal;
 use std::io;
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often running scripts are looked at: one seen twice is slow.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = SLOW;
 /// Ticks without a script after which the watchdog sleeps until one starts.
 const IDLE_TICKS: u32 = 32;
 
@@ -128,8 +128,9 @@ fn look(
         tracing::warn!(
             shard = index,
             "Slow script detected: still in execution after {} milliseconds. You can try killing the script using \
-             the SCRIPT KILL command.",
-            age.as_millis()
+             the {} KILL command.",
+            age.as_millis(),
+            if control.busy() == Some(Kind::Function) { "FUNCTION" } else { "SCRIPT" }
         );
         on_busy(index);
     }

@@ -2,10 +2,11 @@
 
 use crate::config::Settings;
 use crate::server::Server;
+use crate::shards::ShardCell;
 use moonshard_engine::command::{Entry, Flags, Route};
 use moonshard_engine::{Args, Error, ScriptCall};
 use moonshard_scripting::{
-    Control, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, declared_flags, kill_slow_scripts,
+    Control, Kind, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, declared_flags, kill_slow,
     luajit_check,
 };
 use parking_lot::Mutex;
@@ -130,7 +131,7 @@ impl Server {
         }
     }
 
-    /// A command's flags; those of a script's call are what its first line declares, if it has one.
+    /// A command's flags; those of a script's call are what it declares, if it does.
     pub fn flags_of(&self, entry: &Entry, args: Args<'_>) -> Flags {
         let flags = entry.command.meta.flags;
         if entry.command.meta.route != Route::Script {
@@ -148,12 +149,21 @@ impl Server {
         flags
     }
 
-    /// SCRIPT KILL.
+    /// SCRIPT KILL and FUNCTION KILL.
     ///
     /// # Errors
-    /// NOTBUSY and UNKILLABLE.
-    pub fn kill_scripts(&self) -> Result<(), Error> {
-        kill_slow_scripts(&self.script_controls()).into_result()
+    /// NOTBUSY, UNKILLABLE and BUSY.
+    pub fn kill_scripts(&self, kind: Kind) -> Result<(), Error> {
+        kill_slow(&self.script_controls(), kind).into_result()
+    }
+
+    /// What is answered to who wants one of these shards while a script or function holds it.
+    #[cold]
+    pub fn busy_error(&self, shards: &[usize]) -> Error {
+        let busy = |cell: &ShardCell| cell.control.busy();
+        let own = shards.iter().find_map(|&shard| self.shards.get(shard).and_then(busy));
+        // It may be another shard's that holds this one too.
+        own.or_else(|| self.shards.iter().find_map(busy)).map_or(Error::BUSY, Kind::busy)
     }
 
     /// Ends every script whether it has written or not: the server ends.

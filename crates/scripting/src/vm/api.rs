@@ -3,6 +3,7 @@
 use super::bridge::Bridge;
 use super::call::{self, Outcome};
 use super::errors;
+use super::register;
 use crate::lua;
 use crate::lua_stack::{LuaStack, c_int_of};
 use crate::sha::Sha;
@@ -60,6 +61,7 @@ const NATIVES: Functions = &[
     (c"randomseed", randomseed),
     (c"readonly", readonly),
     (c"readonly_bare", readonly_bare),
+    (c"register_function", register::register_function),
     (c"setn", setn),
     (c"value_expected", value_expected),
 ];
@@ -119,17 +121,38 @@ pub(super) unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
     }
 }
 
+/// Calls a function with its keys and arguments. Upvalue: the bridge.
+pub(super) unsafe extern "C-unwind" fn start_function(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `start`.
+    unsafe {
+        let start = Bridge::of(state).start;
+        ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, start.function);
+        push_array(state, &*start.keys);
+        push_array(state, &*start.argv);
+        ffi::lua_call(state, 2, 1);
+        1
+    }
+}
+
 #[inline]
 unsafe fn set_array(state: *mut lua_State, name: c_int, values: &[&[u8]]) {
     // SAFETY: called by `start`.
     unsafe {
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(name));
+        push_array(state, values);
+        ffi::lua_rawset(state, ffi::lua_upvalueindex(2));
+    }
+}
+
+#[inline]
+unsafe fn push_array(state: *mut lua_State, values: &[&[u8]]) {
+    // SAFETY: called by `start` and `start_function`.
+    unsafe {
         ffi::lua_createtable(state, values.len() as c_int, 0);
         for (index, value) in (1..).zip(values) {
             ffi::lua_pushlstring_(state, value.as_ptr().cast(), value.len());
             ffi::lua_rawseti_(state, -2, index);
         }
-        ffi::lua_rawset(state, ffi::lua_upvalueindex(2));
     }
 }
 

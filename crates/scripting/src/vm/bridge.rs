@@ -2,6 +2,7 @@
 
 use super::interrupt::Interruptible;
 use super::random::Lrand48;
+use super::register::Registered;
 use super::to_reply::Frame;
 use crate::control::Control;
 use mlua::ffi::{self, lua_State};
@@ -26,6 +27,8 @@ pub(crate) struct Bridge {
     pub(super) frames: Vec<Frame>,
     /// What the running script is to start with.
     pub(super) start: Start,
+    /// What the library has registered that is being loaded; `None` when none is.
+    pub(super) registering: Option<Vec<Registered>>,
     gc_touched: bool,
     /// Where the thread's stack was when the script began.
     stack_start: usize,
@@ -72,6 +75,7 @@ impl Bridge {
             resp3: false,
             frames: Vec::new(),
             start: Start { function: 0, keys: &[], argv: &[] },
+            registering: None,
             gc_touched: false,
             stack_start: 0,
         }
@@ -94,15 +98,15 @@ impl Bridge {
         state: *mut lua_State,
         cx: &mut Ctx<'_>,
         run: u64,
-        function: c_int,
+        name: &[u8],
         call: &ScriptCall<'_>,
     ) {
-        self.interruptible.begin(state, run);
+        self.interruptible.begin(state, run, name, call.args.from(0));
         self.stack_start = stack_address();
         self.cx = std::ptr::from_mut(cx).cast();
         self.resp3 = false;
         self.start = Start {
-            function,
+            function: ffi::LUA_NOREF,
             keys: call.keys as *const [&[u8]] as *const _,
             argv: call.argv as *const [&[u8]] as *const _,
         };

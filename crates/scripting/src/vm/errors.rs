@@ -1,7 +1,6 @@
 //! What scripts raise, and what the client gets to see of it.
 
 use crate::lua_stack::LuaStack;
-use crate::sha::Sha;
 use mlua::ffi::{self, lua_Debug, lua_State};
 use moonshard_engine::Error;
 use std::ffi::{CStr, c_int};
@@ -104,7 +103,7 @@ unsafe fn push_as_text(state: *mut lua_State, index: c_int) {
 
 /// The error reply of a script that ended with the error on top of the stack.
 #[cold]
-pub(super) fn of_script(state: *mut lua_State, sha: &Sha) -> Error {
+pub(super) fn of_script(state: *mut lua_State, name: &[u8]) -> Error {
     const SHOWN_LEN_MAX: usize = 100;
     // SAFETY: the state is idle with the error on top; nothing here raises but for want of memory.
     unsafe {
@@ -115,13 +114,13 @@ pub(super) fn of_script(state: *mut lua_State, sha: &Sha) -> Error {
                 b"execution failure"
             };
             let text = c_string(text);
-            let mut line = format!("ERR Error running script {sha}, ").into_bytes();
+            let mut line = [b"ERR Error running script ", name, b", "].concat();
             line.extend_from_slice(&text[..text.len().min(SHOWN_LEN_MAX)]);
             return Error::bytes(line);
         }
         let mut line = field(state, c"err").unwrap_or_default();
         if let (Some(place), Some(number)) = (field(state, c"source"), field(state, c"line")) {
-            line.extend_from_slice(format!(" script: {sha}, on ").as_bytes());
+            line.extend_from_slice(&[b" script: ", name, b", on "].concat());
             line.extend_from_slice(&place);
             line.push(b':');
             line.extend_from_slice(&number);
@@ -129,6 +128,20 @@ pub(super) fn of_script(state: *mut lua_State, sha: &Sha) -> Error {
         }
         Error::bytes(line)
     }
+}
+
+/// The error of a library whose text ended with the error on top of the stack.
+#[cold]
+pub(super) fn of_library(state: *mut lua_State) -> Error {
+    // SAFETY: as in `of_script`.
+    let text = unsafe {
+        match ffi::lua_type(state, -1) {
+            ffi::LUA_TTABLE => field(state, c"err").unwrap_or_default(),
+            ffi::LUA_TSTRING => [b"ERR ", c_string(LuaStack::new(state).bytes(-1))].concat(),
+            _ => b"ERR execution failure".to_vec(),
+        }
+    };
+    Error::bytes([b"ERR Error registering functions: ", &text[..]].concat())
 }
 
 /// A field of the error table, as C reads it: up to the first NUL.

@@ -18,6 +18,9 @@ const ALL_INSTRUCTIONS: c_int = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
 pub(crate) struct Interruptible {
     state: *mut lua_State,
     run: u64,
+    /// What it is called, and the call: valid while it runs.
+    name: *const [u8],
+    args: *const [&'static [u8]],
     shed_done: bool,
     control: Arc<Control>,
     shed: Arc<dyn Fn() + Send + Sync>,
@@ -25,13 +28,15 @@ pub(crate) struct Interruptible {
 
 impl Interruptible {
     pub(super) fn new(control: Arc<Control>, shed: Arc<dyn Fn() + Send + Sync>) -> Self {
-        Self { state: std::ptr::null_mut(), run: 0, shed_done: false, control, shed }
+        Self { state: std::ptr::null_mut(), run: 0, name: &[], args: &[], shed_done: false, control, shed }
     }
 
     #[inline]
-    pub(super) fn begin(&mut self, state: *mut lua_State, run: u64) {
+    pub(super) fn begin(&mut self, state: *mut lua_State, run: u64, name: &[u8], args: &[&[u8]]) {
         self.state = state;
         self.run = run;
+        self.name = name;
+        self.args = std::ptr::from_ref(args) as *const _;
         self.shed_done = false;
     }
 
@@ -60,6 +65,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) 
             if control.is_slow(run) && !(*script).shed_done {
                 (*script).shed_done = true;
                 control.hear(run);
+                control.describe(run, &*(*script).name, &*(*script).args);
                 shed(&*(*script).shed);
             }
             ffi::lua_sethook(state, None, 0, 0);

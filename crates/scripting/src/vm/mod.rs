@@ -5,16 +5,21 @@ mod bridge;
 mod bytecode;
 mod call;
 mod errors;
+mod functions;
+mod inspect;
 mod interrupt;
 mod random;
+mod register;
 mod sandbox;
 mod to_lua;
 mod to_reply;
 
+pub(crate) use inspect::inspect;
 pub(crate) use interrupt::Interruptible;
 
-use crate::control::Control;
+use crate::control::{Control, Kind};
 use crate::flags::{ScriptFlags, Shebang};
+use crate::library::FunctionId;
 use crate::lua::Lua;
 use crate::plan::{self, Plan};
 use crate::registry::{Registry, Script};
@@ -22,6 +27,7 @@ use crate::settings::ScriptSettings;
 use crate::sha::Sha;
 use crate::signal;
 use bridge::Bridge;
+use functions::LoadedFunctions;
 use mlua::ffi;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::{
@@ -37,6 +43,8 @@ use std::sync::atomic::Ordering;
 
 /// Heap over which a VM collects its garbage after a script instead of waiting for the next ones.
 const COLLECT_BYTES: usize = 8 << 20;
+/// Scripts that a VM keeps compiled although they are not known any more, besides as many as are known.
+const COMPILED_SPARE: usize = 64;
 /// Memory for the replies of commands that a VM keeps between scripts.
 const TAPE_BYTES_KEPT: usize = 256 << 10;
 
@@ -66,13 +74,29 @@ impl std::fmt::Debug for VmHost {
     }
 }
 
-/// A script that a VM has compiled.
+/// A script that a VM has compiled, or a function that it may still have to load.
 #[derive(Clone, Copy, Debug)]
 struct Compiled {
     /// Where its function is in Lua's registry.
     function: c_int,
     flags: ScriptFlags,
-    sha: Sha,
+    name: Name,
+}
+
+/// What tells a script or function apart.
+#[derive(Clone, Copy, Debug)]
+enum Name {
+    Script(Sha),
+    Function(FunctionId),
+}
+
+impl Name {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Script(_) => Kind::Script,
+            Self::Function(_) => Kind::Function,
+        }
+    }
 }
 
 /// A hasher for digests, which are hashes already.
@@ -99,6 +123,7 @@ struct Ready {
     lua: Lua,
     sandbox: Sandbox,
     compiled: HashMap<Sha, Compiled, BuildHasherDefault<ShaHasher>>,
+    functions: LoadedFunctions,
     bridge: Box<Bridge>,
     /// Heap after garbage was last collected at once.
     collected_bytes: usize,
@@ -150,12 +175,29 @@ impl Vm {
         self.ready = None;
     }
 
+    /// Forgets the scripts: with the Lua state, unless libraries are loaded in it, whose variables live there.
+    pub fn forget_scripts(&mut self) {
+        match &mut self.ready {
+            Some(ready) if ready.functions.any() => ready.forget_scripts(),
+            _ => self.reset(),
+        }
+    }
+
+    /// Forgets the functions of libraries that are gone.
+    pub fn forget_functions(&mut self) {
+        let libraries = self.registry.libraries();
+        if let Some(ready) = &mut self.ready {
+            ready.refresh_functions(libraries);
+            ready.collect();
+        }
+    }
+
     /// The state, made if it is not there, without what was compiled before the last flush.
     fn ready(&mut self) -> Result<&mut Ready, Error> {
         let generation = self.registry.generation();
         if generation != self.generation {
             self.generation = generation;
-            self.reset();
+            self.forget_scripts();
         }
         match &mut self.ready {
             Some(ready) => Ok(ready),
@@ -175,11 +217,16 @@ impl Vm {
         let (sha, text) = match script {
             ScriptRef::Sha(sha) => (Sha::from_client(sha).ok_or(Error::NO_SCRIPT)?, None),
             ScriptRef::Text(text) => (Sha::of(text), Some(text)),
+            ScriptRef::Function(name) => {
+                ready.refresh_functions(registry.libraries());
+                return ready.find_function(name);
+            }
         };
-        if let Some(compiled) = ready.compiled.get(&sha) {
-            return Ok(*compiled);
+        match ready.compiled.get(&sha) {
+            // One that was evicted since is known again by being called by its text.
+            Some(compiled) if text.is_none() || registry.note_use(&sha) => Ok(*compiled),
+            _ => ready.compile_known(&registry, sha, text),
         }
-        ready.compile_known(&registry, sha, text)
     }
 
     /// The rules for a script as a whole, in Redis' order.
@@ -189,7 +236,11 @@ impl Vm {
         script: &Compiled,
         call: &ScriptCall<'_>,
     ) -> Result<ScriptCaller, Error> {
-        let flags = script.flags.or_default(self.host.settings.default_flags());
+        let default_flags = self.host.settings.default_flags();
+        let flags = match script.name {
+            Name::Script(_) => script.flags.or_default(default_flags),
+            Name::Function(_) => script.flags.of_function(default_flags),
+        };
         let declared = flags.contains(ScriptFlags::DECLARED);
         let out_of_memory = cx.gate.contains(Gate::OUT_OF_MEMORY);
         if declared {
@@ -250,7 +301,41 @@ impl Ready {
         unsafe { set_gc_pace(lua.state()) };
         lua.collect();
         let collected_bytes = lua.bytes();
-        Ok(Self { lua, sandbox, compiled: HashMap::default(), bridge, collected_bytes })
+        let (compiled, functions) = (HashMap::default(), LoadedFunctions::default());
+        Ok(Self { lua, sandbox, compiled, functions, bridge, collected_bytes })
+    }
+
+    /// The function that is called so, of the published set.
+    #[inline]
+    fn find_function(&self, name: &[u8]) -> Result<Compiled, Error> {
+        let set = &self.functions.set;
+        let id = set.find(name).ok_or(Error::NO_FUNCTION)?;
+        let function = self.functions.reference(id);
+        Ok(Compiled { function, flags: set.entry(id).flags, name: Name::Function(id) })
+    }
+
+    /// Forgets the compiled scripts of which `keep` does not want to.
+    fn retain_scripts(&mut self, mut keep: impl FnMut(&Sha) -> bool) {
+        let state = self.lua.state();
+        self.compiled.retain(|sha, compiled| {
+            let kept = keep(sha);
+            if !kept {
+                // SAFETY: the state is idle, and nothing else uses the reference.
+                unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.function) };
+            }
+            kept
+        });
+    }
+
+    fn forget_scripts(&mut self) {
+        self.retain_scripts(|_| false);
+        self.collect();
+    }
+
+    /// Collects all garbage.
+    fn collect(&mut self) {
+        self.lua.collect();
+        self.collected_bytes = self.lua.bytes();
     }
 
     /// Compiles a script that this VM has not run yet.
@@ -264,13 +349,19 @@ impl Ready {
         let script = match (registry.get(&sha), text) {
             (Some(known), _) => known,
             (None, None) => return Err(Error::NO_SCRIPT),
-            (None, Some(source)) => {
-                Arc::new(Script { sha, source: source.into(), shebang: Shebang::parse(source)? })
+            (None, Some(source)) => Arc::new(Script::new(sha, source, Shebang::parse(source)?)),
+        };
+        let compiled = match self.compiled.get(&sha) {
+            Some(compiled) => *compiled,
+            None => {
+                self.lua.compile(script.body())?;
+                let function = self.sandbox.keep_function(&mut self.lua);
+                Compiled { function, flags: script.flags(), name: Name::Script(sha) }
             }
         };
-        self.lua.compile(script.body())?;
-        let function = self.sandbox.keep_function(&mut self.lua);
-        let compiled = Compiled { function, flags: script.flags(), sha };
+        if self.compiled.len() > COMPILED_SPARE + 2 * registry.len() {
+            self.retain_scripts(|sha| registry.get(sha).is_some());
+        }
         self.compiled.insert(sha, compiled);
         // Only a text makes a script known. One that was called by its SHA1 may have been flushed in this moment, and
         // must not come back.
@@ -295,16 +386,15 @@ impl Ready {
         let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
         std::mem::swap(cx.reply, &mut tape);
         self.lua.set_limit(limit);
-        let run = control.begin(&script.sha);
-        let state = self.lua.state();
-        self.bridge.begin(state, cx, run, script.function, call);
-        signal::set_current(&raw const self.bridge.interruptible);
-        // SAFETY: both values are in the registry, and the stack of an idle state has room. What the call raises it
-        // returns; its result is one value.
-        let status = unsafe {
-            self.sandbox.push_start(state);
-            ffi::lua_pcall(state, 0, 1, 1)
+        let (sha, name): (Option<&Sha>, &[u8]) = match &script.name {
+            Name::Script(sha) => (Some(sha), sha.as_bytes()),
+            Name::Function(id) => (None, self.functions.set.entry(*id).name.as_bytes()),
         };
+        let run = control.begin(sha);
+        let state = self.lua.state();
+        self.bridge.begin(state, cx, run, name, call);
+        signal::set_current(&raw const self.bridge.interruptible);
+        let ended = self.execute(script, limit);
         signal::set_current(std::ptr::null());
         let killed = control.end();
         self.lua.set_limit(0);
@@ -313,13 +403,39 @@ impl Ready {
         cx.caller = outer;
         cx.keys.select(db);
         let resp3 = self.bridge.end();
-        let outcome = if status == ffi::LUA_OK {
-            to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames)
-        } else {
-            Err(errors::of_script(state, &script.sha))
-        };
+        let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));
         self.clean(killed, limit);
         outcome.and(DONE)
+    }
+
+    /// Runs what the bridge was told of, and leaves its result on the stack.
+    #[inline]
+    fn execute(&mut self, script: &Compiled, limit: usize) -> Result<(), Error> {
+        let (state, kind) = (self.lua.state(), script.name.kind());
+        self.bridge.start.function = match script.name {
+            Name::Function(id) if script.function == ffi::LUA_NOREF => self.load_function(id, limit)?,
+            _ => script.function,
+        };
+        // SAFETY: all values are in the registry, and the stack of an idle state has room. What the call raises it
+        // returns; its result is one value.
+        let status = unsafe {
+            if kind == Kind::Function {
+                self.sandbox.set_globals(state, Kind::Function);
+            }
+            self.sandbox.push_start(state, kind);
+            let status = ffi::lua_pcall(state, 0, 1, 1);
+            if kind == Kind::Function {
+                self.sandbox.set_globals(state, Kind::Script);
+            }
+            status
+        };
+        if status == ffi::LUA_OK {
+            return Ok(());
+        }
+        Err(match &script.name {
+            Name::Script(sha) => errors::of_script(state, sha.as_bytes()),
+            Name::Function(id) => errors::of_script(state, self.functions.set.entry(*id).name.as_bytes()),
+        })
     }
 
     fn keep_tape(&mut self, mut tape: Vec<u8>) {
@@ -348,8 +464,7 @@ impl Ready {
         // Near the limit, garbage must not be what the next script fails for.
         let near_limit = limit != 0 && bytes > limit / 2 && bytes > self.collected_bytes + limit / 8;
         if killed || near_limit || bytes > COLLECT_BYTES.max(2 * self.collected_bytes) {
-            self.lua.collect();
-            self.collected_bytes = self.lua.bytes();
+            self.collect();
         }
     }
 }

@@ -12,7 +12,7 @@ local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmeta
 local raw_gsub, raw_resume, raw_tostring, raw_wrap =
   string.gsub, coroutine.resume, tostring, coroutine.wrap
 local check_stack, number_text = native.check_stack, native.number_text
-local select, type = select, type
+local select, setfenv, type = select, setfenv, type
 local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
 
 -- From what scripts see to what is behind it.
@@ -205,4 +205,45 @@ raw_setmetatable(globals, {
   __index = env, __newindex = readonly, __metatable = protect({ __index = native.nonexistent }),
 })
 raw_rawset(env, '_G', globals)
-return env, globals
+
+-- The globals of functions are those of scripts, without KEYS and ARGV and what only scripts may do.
+local function_env = {}
+for name, value in raw_next, env do function_env[name] = value end
+function_env.__redis__err__handler = nil
+function_env.redis = protect(copy(libraries.redis, [[
+  call pcall log setresp sha1hex error_reply status_reply set_repl acl_check_cmd
+  LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REPL_NONE REPL_AOF REPL_SLAVE REPL_REPLICA REPL_ALL
+  REDIS_VERSION REDIS_VERSION_NUM
+]]))
+local function_globals = {}
+real[function_globals] = function_env
+function_env._G = function_globals
+raw_setmetatable(function_env, { __index = native.nonexistent, __newindex = readonly })
+raw_setmetatable(function_globals, {
+  __index = function_env, __newindex = readonly, __metatable = protect({ __index = native.nonexistent }),
+})
+
+-- While a library is loaded, there is only a `redis` that hardly does more than register functions.
+local load_redis = copy(libraries.redis, [[
+  log LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REDIS_VERSION REDIS_VERSION_NUM
+]])
+load_redis.register_function = native.register_function
+raw_setmetatable(load_redis, { __index = native.nonexistent })
+local load_env = raw_setmetatable({ redis = protect(load_redis) }, { __index = native.nonexistent })
+
+-- Runs a library's code. Its functions share the globals that it was loaded with, which are exchanged afterwards. One
+-- that sets no global, which is `direct`, gets a copy of them: that is read faster than through a metatable.
+local function load_library(code, direct)
+  local meta = { __index = load_env, __newindex = readonly }
+  local own = raw_setmetatable({}, meta)
+  setfenv(code, own)
+  code()
+  if direct then
+    for name, value in raw_next, function_env do raw_rawset(own, name, value) end
+    meta.__index = native.nonexistent
+  else
+    meta.__index = function_env
+  end
+end
+
+return env, globals, function_globals, load_library

@@ -2,6 +2,7 @@
 
 use super::bytecode::Opcodes;
 use super::{api, bridge::Bridge, errors};
+use crate::control::Kind;
 use crate::lua::Lua;
 use crate::{bitlib, cjson, cmsgpack, structlib};
 use mlua::ffi::{self, lua_State};
@@ -19,6 +20,13 @@ pub(super) struct Sandbox {
     handler: c_int,
     /// Sets KEYS and ARGV and calls the script.
     start: c_int,
+    /// Calls a function with its keys and arguments.
+    start_function: c_int,
+    /// What scripts see as their globals, and what functions see.
+    globals: c_int,
+    function_globals: c_int,
+    /// Runs the code of a library.
+    load_library: c_int,
     opcodes: Option<Opcodes>,
 }
 
@@ -46,36 +54,89 @@ impl Sandbox {
     /// A function that sets no global gets the globals themselves for its environment, which are read faster than
     /// through the table before them that refuses assignments; all else that could assign goes through that one.
     pub(super) fn keep_function(&self, lua: &mut Lua) -> c_int {
+        let sets_globals = self.rewrite(lua, c"@user_script");
         let state = lua.state();
         // SAFETY: the function is on top of the stack of an idle state; there is no limit to its memory now.
         unsafe {
-            if let Some(rewritten) = self.opcodes.and_then(|opcodes| opcodes.rewrite(state)) {
-                let code = &rewritten.code;
-                let name = c"@user_script".as_ptr();
-                if ffi::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), name) == ffi::LUA_OK {
-                    ffi::lua_replace(state, -2);
-                    if !rewritten.sets_globals {
-                        ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.env);
-                        ffi::lua_setfenv(state, -2);
-                    }
-                } else {
-                    ffi::lua_pop(state, 1);
-                }
+            if !sets_globals {
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.env);
+                ffi::lua_setfenv(state, -2);
             }
             ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
         }
     }
 
-    /// Pushes the error handler and the function that starts a script.
+    /// Changes a compiled function on the stack so that errors can be told their lines. Returns whether it may set a
+    /// global.
+    fn rewrite(&self, lua: &mut Lua, name: &CStr) -> bool {
+        let state = lua.state();
+        // SAFETY: as in `keep_function`.
+        unsafe {
+            let Some(rewritten) = self.opcodes.and_then(|opcodes| opcodes.rewrite(state)) else {
+                return true;
+            };
+            let code = &rewritten.code;
+            if ffi::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), name.as_ptr()) == ffi::LUA_OK {
+                ffi::lua_replace(state, -2);
+                rewritten.sets_globals
+            } else {
+                ffi::lua_pop(state, 1);
+                true
+            }
+        }
+    }
+
+    /// Compiles a library and leaves on the stack what, called with two arguments, runs it. There must be no limit to
+    /// the memory of the state, which is idle.
+    ///
+    /// # Errors
+    /// The compiler's text, in Redis' words.
+    pub(super) fn push_library(&self, lua: &mut Lua, body: &[u8]) -> Result<(), Error> {
+        const NAME: &CStr = c"@user_function";
+        lua.compile_as(body, NAME, "function")?;
+        let sets_globals = self.rewrite(lua, NAME);
+        let state = lua.state();
+        // SAFETY: the function is on top of the stack of an idle state.
+        unsafe {
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.load_library);
+            ffi::lua_insert(state, -2);
+            ffi::lua_pushboolean(state, c_int::from(!sets_globals));
+        }
+        Ok(())
+    }
+
+    /// Pushes the error handler and the function that starts a script, or a function.
     ///
     /// # Safety
     /// The stack has room for two.
     #[inline]
-    pub(super) unsafe fn push_start(&self, state: *mut lua_State) {
+    pub(super) unsafe fn push_start(&self, state: *mut lua_State, kind: Kind) {
+        let start = match kind {
+            Kind::Script => self.start,
+            Kind::Function => self.start_function,
+        };
         // SAFETY: the caller's promise.
         unsafe {
             ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.handler);
-            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.start);
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, start);
+        }
+    }
+
+    /// Makes the globals of this kind those of what is compiled while it runs. Those of scripts are to be there when
+    /// nothing runs.
+    ///
+    /// # Safety
+    /// The state is idle, and its stack has room for one.
+    #[inline]
+    pub(super) unsafe fn set_globals(&self, state: *mut lua_State, kind: Kind) {
+        let globals = match kind {
+            Kind::Script => self.globals,
+            Kind::Function => self.function_globals,
+        };
+        // SAFETY: the caller's promise; a table is in that place of the registry.
+        unsafe {
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, globals);
+            ffi::lua_replace(state, ffi::LUA_GLOBALSINDEX);
         }
     }
 }
@@ -98,9 +159,16 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         }
         api::push_natives(state, bridge);
         push_libraries(state, bridge);
-        ffi::lua_call(state, 2, 2);
+        ffi::lua_call(state, 2, 4);
+        opening.sandbox.load_library = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        opening.sandbox.function_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         // What runs in this state from now on sees only the sandbox.
+        ffi::lua_pushvalue(state, -1);
+        opening.sandbox.globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         ffi::lua_replace(state, ffi::LUA_GLOBALSINDEX);
+        ffi::lua_pushlightuserdata(state, bridge);
+        ffi::lua_pushcclosure(state, api::start_function, 1);
+        opening.sandbox.start_function = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         ffi::lua_pushlightuserdata(state, bridge);
         ffi::lua_pushvalue(state, -2);
         ffi::lua_pushliteral(state, c"KEYS");

@@ -43,7 +43,9 @@ impl<'a, 'g> Call<'a, 'g> {
         match &mut self.held {
             Some(guards) => Ok(Locked::Held(guards)),
             None => {
-                let guards = lock_all(&self.server.shards, shards).await.map_err(|_| Error::BUSY)?;
+                let guards = lock_all(&self.server.shards, shards)
+                    .await
+                    .map_err(|_| self.server.busy_error(shards))?;
                 Ok(Locked::Own(guards))
             }
         }

@@ -6,6 +6,7 @@ mod client_list;
 mod cluster;
 mod config;
 mod debug;
+mod function;
 mod info;
 mod latency;
 mod locked;
@@ -147,6 +148,15 @@ impl Call<'_, '_> {
             ServerCommand::ConfigRewrite => self.config_rewrite(),
             ServerCommand::ConfigSet => self.config_set(),
             ServerCommand::Debug => self.debug().await,
+            ServerCommand::FunctionDelete => self.function_delete(),
+            ServerCommand::FunctionDump => self.function_dump(),
+            ServerCommand::FunctionFlush => self.function_flush(),
+            ServerCommand::FunctionHelp => self.function_help(),
+            ServerCommand::FunctionKill => self.function_kill(),
+            ServerCommand::FunctionList => self.function_list(),
+            ServerCommand::FunctionLoad => self.function_load().await,
+            ServerCommand::FunctionRestore => self.function_restore().await,
+            ServerCommand::FunctionStats => self.function_stats(),
             ServerCommand::Info => self.info(),
             ServerCommand::LastSave => self.last_save(),
             ServerCommand::LatencyDoctor => self.latency_doctor(),

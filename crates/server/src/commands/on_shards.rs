@@ -10,7 +10,7 @@ use moonshard_engine::command::{Entry, Route};
 use moonshard_engine::cursor;
 use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
-use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall};
+use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
 use moonshard_scripting::Plan;
 use std::time::Instant;
@@ -50,7 +50,8 @@ impl Call<'_, '_> {
             Gate::empty()
         };
         let server = self.server.clone();
-        let mut guards = lock_all(&server.shards, &needs.shards).await.map_err(|_| Error::BUSY)?;
+        let mut guards =
+            lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;
         if let Flow::Block(wait) = self.run_locked(&mut guards, needs, Caller::Client, gate) {
             self.session.wait_for(&server, *wait);
         }
@@ -188,8 +189,13 @@ impl Call<'_, '_> {
 
     /// What the script's keys and flags let it touch.
     fn plan_script(&self, entry: &Entry, args: Args<'_>) -> Result<Plan, Error> {
-        let call = ScriptCall::parse(entry.command, args)?;
         let scripts = &self.server.scripts;
+        if let ScriptRef::Function(name) = ScriptRef::of(entry.command, args)
+            && !scripts.registry.libraries().has_function(name)
+        {
+            return Err(Error::NO_FUNCTION);
+        }
+        let call = ScriptCall::parse(entry.command, args)?;
         moonshard_scripting::plan(&scripts.registry, call.script, call.keys, scripts.settings.default_flags())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Call;
 use moonshard_engine::Error;
+use moonshard_scripting::Kind;
 
 const FLUSH_MODES: Error = Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 
@@ -54,11 +55,11 @@ impl Call<'_, '_> {
         }
         self.server.scripts.registry.flush();
         for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
-            state.vm.reset();
+            state.vm.forget_scripts();
         }
         for cell in &self.server.shards {
             if let Some(mut guard) = cell.lock.try_lock() {
-                guard.vm.reset();
+                guard.vm.forget_scripts();
             }
         }
         self.reply.ok();
@@ -66,7 +67,7 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn script_kill(&mut self) -> Result<(), Error> {
-        self.server.kill_scripts()?;
+        self.server.kill_scripts(Kind::Script)?;
         self.reply.ok();
         Ok(())
     }

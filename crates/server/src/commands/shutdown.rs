@@ -24,7 +24,7 @@ impl Call<'_, '_> {
             return Err(Error::fixed("ERR No shutdown in progress."));
         }
         if !no_save && self.server.shards.iter().any(|cell| cell.control.is_busy()) {
-            return Err(Error::BUSY);
+            return Err(self.server.busy_error(&[]));
         }
         self.session.closing = true;
         self.server.shutdown.request();

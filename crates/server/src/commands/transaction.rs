@@ -102,7 +102,9 @@ impl Call<'_, '_> {
         if !self.session.watched.is_touched() {
             let (db, server) = (self.session.db, self.server.clone());
             let needs = self.needs(self.entry, self.args)?;
-            let mut guards = lock_all(&server.shards, &needs.shards).await.map_err(|_| Error::BUSY)?;
+            let mut guards = lock_all(&server.shards, &needs.shards)
+                .await
+                .map_err(|_| server.busy_error(&needs.shards))?;
             for &key in self.args.from(1) {
                 if !self.session.watched.has(db, key) {
                     let existed = self.is_there(&mut guards, db, key);
@@ -199,7 +201,9 @@ impl Call<'_, '_> {
         shards.sort_unstable();
         shards.dedup();
         let server = self.server.clone();
-        let mut guards = lock_all(&server.shards, &shards).await.map_err(|_| Error::BUSY.aborting_exec())?;
+        let mut guards = lock_all(&server.shards, &shards)
+            .await
+            .map_err(|_| server.busy_error(&shards).aborting_exec())?;
         let expired =
             watched.keys().any(|(db, key, existed)| existed && !self.is_there(&mut guards, db, key));
         if expired || watched.is_touched() {

@@ -12,7 +12,9 @@ pub(in crate::commands) fn startup_and_overhead(server: &Server, shards: &[Shard
     let startup = server.figures.startup_bytes.load(Relaxed);
     let tables: u64 = shards.iter().map(|shard| shard.table_bytes).sum();
     let clients: u64 = server.clients.all().iter().map(|client| client_list::memory(client)).sum();
-    (startup, startup + tables + clients + server.scripts.registry.bytes() as u64)
+    let registry = &server.scripts.registry;
+    let texts = (registry.bytes() + registry.libraries().set().bytes()) as u64;
+    (startup, startup + tables + clients + texts)
 }
 
 fn percent(part: u64, whole: u64) -> String {
@@ -82,8 +84,12 @@ fn scripts(report: &mut Report<'_>) {
     report.field("used_memory_lua_human", human(lua));
     report.field("used_memory_scripts_eval", texts);
     report.field("number_of_cached_scripts", count);
-    report.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    let libraries = registry.libraries().set();
+    report.field("number_of_functions", libraries.function_count());
+    report.field("number_of_libraries", libraries.libraries().len());
+    // Functions run in the same VMs.
+    report.field("used_memory_vm_functions", 0);
     report.bytes("used_memory_vm_total", lua);
-    report.field("used_memory_functions", 0);
-    report.bytes("used_memory_scripts", texts);
+    report.field("used_memory_functions", libraries.bytes());
+    report.bytes("used_memory_scripts", texts + libraries.bytes() as u64);
 }
