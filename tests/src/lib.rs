@@ -10,4 +10,5 @@ pub mod oracle;
 pub mod random;
 pub mod resp;
 pub mod server;
+pub mod stream;
 pub mod tcl;

@@ -28,6 +28,8 @@ pub enum Compare {
     ErrorCode,
     /// SCAN and its kin from cursor 0 to the end: the same elements, however they are spread over the calls.
     FullScan,
+    /// An array, each of whose elements is compared in its own way.
+    Each(Vec<Compare>),
     /// Text of `name=value` or `name:value`: the same names in the same order.
     FieldNames,
 }
@@ -224,6 +226,15 @@ pub fn same(ours: &Value, theirs: &Value, check: &Check) -> bool {
         Compare::Shape => shape(&ours) == shape(&theirs),
         Compare::Near(far) => near(&ours, &theirs, *far),
         Compare::ErrorCode => error_code(&ours).is_some() && error_code(&ours) == error_code(&theirs),
+        Compare::Each(compares) => match (&ours, &theirs) {
+            (Value::Array(ours), Value::Array(theirs)) => {
+                let all = || ours.iter().zip(theirs).zip(compares);
+                ours.len() == theirs.len()
+                    && ours.len() == compares.len()
+                    && all().all(|((ours, theirs), compare)| same(ours, theirs, &compare.clone().into()))
+            }
+            _ => ours == theirs,
+        },
         Compare::FieldNames => ours.tag() == theirs.tag() && field_names(&ours) == field_names(&theirs),
     }
 }

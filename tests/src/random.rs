@@ -1,14 +1,16 @@
-//! Random streams of commands over a few keys, made from templates, and the search for the shortest stream that
-//! still fails.
-//!
-//! A template is a line of words. A word in capitals stands for a random argument (`KEY`, `VAL`, `INT`, ...),
-//! `(a|b c|)` for one of the alternatives, and a `+` at the end of a word for one to four of it; `A:B` makes both.
-//! In front stands how the replies are compared.
+//! Random streams of commands over a few keys, made from [templates], and the search for the shortest stream that still
+//! fails.
 
-use std::time::{Duration, Instant};
+mod acts;
+mod shrink;
+mod templates;
 
-use crate::oracle::{Compare, Mismatch, Pair};
-use crate::server::Server;
+use std::fmt;
+
+use crate::oracle::{Compare, show_command};
+pub use acts::{Act, Way, keyspace_after, run};
+pub use shrink::{Shrunk, shrink, shrink_acts};
+use templates::{FAMILIES, TYPES};
 
 /// A small generator of random numbers (SplitMix64): the same seed gives the same stream everywhere.
 #[derive(Clone, Debug)]
@@ -78,163 +80,11 @@ impl Step {
     }
 }
 
-const TYPES: usize = 5;
-const KEYS_A_TYPE: usize = 3;
-
-/// What random commands are made from: one family of commands for each type of value, and those for all.
-const FAMILIES: [(&str, &[&str]); TYPES + 2] = [
-    ("s", STRINGS),
-    ("l", LISTS),
-    ("h", HASHES),
-    ("set", SETS),
-    ("z", SORTED_SETS),
-    ("any", KEYS),
-    ("lex", LEXICAL),
-];
-
-const STRINGS: &[&str] = &[
-    "= set KEY VAL",
-    "= set KEY VAL (nx|xx|) (get|) (ex 1000|px 1000000|exat 4102444800|keepttl|)",
-    "= get KEY",
-    "= getex KEY (ex 1000|persist|pxat 4102444800123|)",
-    "= getdel KEY",
-    "= getset KEY VAL",
-    "= setnx KEY VAL",
-    "= setex KEY 1000 VAL",
-    "= append KEY VAL",
-    "= strlen KEY",
-    "= getrange KEY INDEX INDEX",
-    "= setrange KEY OFFSET VAL",
-    "= (incr|decr) KEY",
-    "= (incrby|decrby) KEY INT",
-    "= incrbyfloat KEY FLOAT",
-    "= mget KEY+",
-    "= mset KEY:VAL+",
-    "= msetnx KEY:VAL+",
-    "= lcs KEY KEY (len|idx|idx withmatchlen|idx minmatchlen 2|)",
-];
-
-const LISTS: &[&str] = &[
-    "= (lpush|rpush) KEY VAL+",
-    "= (lpush|rpush) KEY VAL+",
-    "= (lpushx|rpushx) KEY VAL+",
-    "= (lpop|rpop) KEY",
-    "= (lpop|rpop) KEY COUNT",
-    "= llen KEY",
-    "= lrange KEY INDEX INDEX",
-    "= lindex KEY INDEX",
-    "= lset KEY INDEX VAL",
-    "= linsert KEY (before|after) VAL VAL",
-    "= lrem KEY INDEX VAL",
-    "= ltrim KEY INDEX INDEX",
-    "= lpos KEY VAL (rank 1|rank -1|rank 2|) (count 0|count 2|) (maxlen 3|)",
-    "= lmove KEY KEY (left|right) (left|right)",
-    "= rpoplpush KEY KEY",
-    "= lmpop N:KEY (left|right) (count 1|count 3|)",
-];
-
-const HASHES: &[&str] = &[
-    "= hset KEY FIELD:VAL+",
-    "= hset KEY FIELD:VAL+",
-    "= hmset KEY FIELD:VAL+",
-    "= hsetnx KEY FIELD VAL",
-    "= hget KEY FIELD",
-    "= hmget KEY FIELD+",
-    "pairs hgetall KEY",
-    "unordered hkeys KEY",
-    "unordered hvals KEY",
-    "= hlen KEY",
-    "= hstrlen KEY FIELD",
-    "= hdel KEY FIELD+",
-    "= hexists KEY FIELD",
-    "= hincrby KEY FIELD INT",
-    "= hincrbyfloat KEY FIELD FLOAT",
-    "shape hrandfield KEY INDEX",
-    "unordered hrandfield KEY 1000",
-    "scan hscan KEY 0 count 1000",
-];
-
-const SETS: &[&str] = &[
-    "= sadd KEY MEMBER+",
-    "= sadd KEY MEMBER+",
-    "= sadd KEY INT+",
-    "= srem KEY MEMBER+",
-    "unordered smembers KEY",
-    "= sismember KEY MEMBER",
-    "= smismember KEY MEMBER+",
-    "= scard KEY",
-    "= smove KEY KEY MEMBER",
-    "unordered (sinter|sunion|sdiff) KEY+",
-    "= (sinterstore|sunionstore|sdiffstore) KEY KEY+",
-    "= sintercard N:KEY (limit 2|limit 0|)",
-    "unordered spop KEY 1000",
-    "shape srandmember KEY INDEX",
-    "unordered srandmember KEY 1000",
-    "scan sscan KEY 0 count 1000",
-];
-
-const SORTED_SETS: &[&str] = &[
-    "= zadd KEY SCORE:MEMBER+",
-    "= zadd KEY SCORE:MEMBER+",
-    "= zadd KEY (nx|xx|gt|lt|xx gt|xx lt|) (ch|) SCORE:MEMBER+",
-    "= zadd KEY (nx|xx|gt|lt|) incr SCORE MEMBER",
-    "= zrem KEY MEMBER+",
-    "= zscore KEY MEMBER",
-    "= zmscore KEY MEMBER+",
-    "= zincrby KEY SCORE MEMBER",
-    "= zcard KEY",
-    "= zcount KEY BOUND BOUND",
-    "= (zrank|zrevrank) KEY MEMBER",
-    "= zrange KEY INDEX INDEX (rev|) (withscores|)",
-    "= zrange KEY BOUND BOUND byscore (rev|) (limit 1 2|limit 0 -1|) (withscores|)",
-    "= (zrangebyscore|zrevrangebyscore) KEY BOUND BOUND (withscores|) (limit 1 3|)",
-    "= zrevrange KEY INDEX INDEX (withscores|)",
-    "= zrangestore KEY KEY INDEX INDEX (rev|)",
-    "= zremrangebyrank KEY INDEX INDEX",
-    "= zremrangebyscore KEY BOUND BOUND",
-    "= (zpopmin|zpopmax) KEY (COUNT|)",
-    "= zmpop N:KEY (min|max) (count 3|)",
-    "= (zunion|zinter) N:KEY (aggregate min|aggregate max|) (withscores|)",
-    "= zdiff N:KEY (withscores|)",
-    "= (zunionstore|zinterstore) KEY N:KEY (aggregate min|aggregate max|)",
-    "= zdiffstore KEY N:KEY",
-    "= zintercard N:KEY (limit 2|)",
-    "shape zrandmember KEY INDEX",
-    "unordered zrandmember KEY 1000",
-    "scan zscan KEY 0 count 1000",
-];
-
-/// Sorted sets whose scores are all the same: with others, Redis' own answers depend on the chance in its skip list.
-/// Their keys are left alone by all other commands.
-const LEXICAL: &[&str] = &[
-    "= zadd LEXKEY 0:MEMBER+",
-    "= zadd LEXKEY 0:MEMBER+",
-    "= zrem LEXKEY MEMBER+",
-    "= zlexcount LEXKEY LEX LEX",
-    "= zrange LEXKEY LEX LEX bylex (rev|) (limit 1 2|)",
-    "= (zrangebylex|zrevrangebylex) LEXKEY LEX LEX (limit 1 2|)",
-    "= zremrangebylex LEXKEY LEX LEX",
-    "= zrangestore LEXKEY LEXKEY LEX LEX bylex",
-    "= (zpopmin|zpopmax) LEXKEY",
-    "= (zrank|zrevrank) LEXKEY MEMBER",
-];
-
-const KEYS: &[&str] = &[
-    "= (del|unlink|exists|touch) KEY+",
-    "= type KEY",
-    "= (expire|pexpire) KEY (1000000|2000000|0|-1) (nx|xx|gt|lt|)",
-    "= (expireat KEY 4102444800|pexpireat KEY 4102444800500|pexpireat KEY 1)",
-    "near ttl KEY",
-    "near (pttl|expiretime|pexpiretime) KEY",
-    "= persist KEY",
-    "= rename KEY KEY",
-    "= renamenx KEY KEY",
-    "= copy KEY KEY (replace|)",
-    "= dbsize",
-    "unordered keys (*|*0|[sl]*|*t*)",
-    "scan scan 0 count 1000",
-    "= object encoding KEY",
-];
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_command(&self.command))
+    }
+}
 
 const SCRIPTS: &[&str] = &[
     "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))",
@@ -242,6 +92,9 @@ const SCRIPTS: &[&str] = &[
     "local r = redis.pcall(ARGV[1], KEYS[1], unpack(ARGV, 2)) return {type(r), r}",
     "redis.setresp(3) return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))",
 ];
+
+/// Keys of each family.
+const KEYS_A_TYPE: usize = 3;
 
 /// Makes the commands of a stream.
 pub struct Generator {
@@ -268,12 +121,24 @@ impl Generator {
         steps
     }
 
+    /// One random command.
+    fn plain_step(&mut self) -> Step {
+        let family = self.rng.below(FAMILIES.len());
+        self.fill(family)
+    }
+
+    fn any_key(&mut self) -> Vec<u8> {
+        let (family, index) = (self.rng.below(TYPES), self.rng.below(KEYS_A_TYPE));
+        self.key_of(family, index).into_bytes()
+    }
+
     /// One random command, one in eight of them inside a script.
     pub fn step(&mut self) -> Step {
         let family = self.rng.below(FAMILIES.len());
         let step = self.fill(family);
         // A script's keys must share a slot, and those of a command with several are elsewhere in ARGV.
-        let in_script = self.rng.one_in(8) && family < TYPES && !self.tag.is_empty() && !has_key_count(&step);
+        let in_script =
+            self.rng.one_in(8) && family < TYPES && !self.tag.is_empty() && has_key_first(&step, self.tag);
         if in_script { self.scripted(step) } else { step }
     }
 
@@ -305,11 +170,14 @@ impl Generator {
                     (Compare::Pairs, vec!["hgetall", &key]),
                     (Compare::Unordered, vec!["smembers", &key]),
                     (Compare::Exact, vec!["zrange", &key, "0", "-1", "withscores"]),
+                    (Compare::Exact, vec!["xrange", &key, "-", "+"]),
+                    (Compare::Exact, vec!["xinfo", "groups", &key]),
                 ] {
                     steps.push(Step::new(compare, &words));
                 }
             }
         }
+        steps.push(Step::new(Compare::Exact, &["debug", "digest"]));
     }
 
     fn fill(&mut self, family: usize) -> Step {
@@ -368,7 +236,7 @@ impl Generator {
                 let index = rng.below(KEYS_A_TYPE);
                 self.key_of(family, index).into_bytes()
             }
-            "LEXKEY" => {
+            "OWNKEY" => {
                 let index = rng.below(KEYS_A_TYPE);
                 self.key_of(family, index).into_bytes()
             }
@@ -399,6 +267,25 @@ impl Generator {
             }
             "BOUND" => rng.pick(&[&b"1"[..], b"(1", b"2.5", b"(2.5", b"-inf", b"+inf", b"-3", b"0"]).to_vec(),
             "LEX" => rng.pick(&[&b"-"[..], b"+", b"[m1", b"(m1", b"[m5", b"(m9", b"["]).to_vec(),
+            "ID" => match rng.below(12) {
+                0 => b"0-0".to_vec(),
+                1 => b"9999-*".to_vec(),
+                2 => b"x".to_vec(),
+                3 => format!("{}-*", rng.below(60)).into_bytes(),
+                4 => rng.below(60).to_string().into_bytes(),
+                _ => format!("{}-{}", rng.below(60), rng.below(3)).into_bytes(),
+            },
+            "IDBOUND" => rng.pick(&[&b"-"[..], b"+", b"(3-1", b"7", b"20-1", b"(40", b"55-0"]).to_vec(),
+            "FROM" => rng.pick(&[&b"0"[..], b"1-1", b"10", b"$", b"30-2"]).to_vec(),
+            "GROUP" => rng.pick(&[&b"g1"[..], b"g1", b"g2"]).to_vec(),
+            "CONSUMER" => rng.pick(&[&b"alice"[..], b"bob"]).to_vec(),
+            "LON" => rng
+                .pick(&[&b"13.361389"[..], b"15.087269", b"-122.27652", b"2.349014", b"179.9", b"181"])
+                .to_vec(),
+            "LAT" => {
+                rng.pick(&[&b"38.115556"[..], b"37.502669", b"48.864716", b"0", b"-85.05", b"86"]).to_vec()
+            }
+            "RADIUS" => rng.pick(&[&b"1"[..], b"200", b"1500.5", b"20000"]).to_vec(),
             "INDEX" => (rng.below(13) as i64 - 5).to_string().into_bytes(),
             "OFFSET" => rng.below(40).to_string().into_bytes(),
             "COUNT" => rng.below(5).to_string().into_bytes(),
@@ -411,68 +298,9 @@ impl Generator {
     }
 }
 
-fn has_key_count(step: &Step) -> bool {
-    let name = step.command[0].as_slice();
-    let counted: [&[u8]; 7] =
-        [b"lmpop", b"zmpop", b"sintercard", b"zunion", b"zinter", b"zdiff", b"zintercard"];
-    counted.contains(&name)
-}
-
-/// Runs a stream against both servers, from empty; the first step that differs.
-pub fn run(ours: &Server, theirs: &Server, protocol: u8, steps: &[Step]) -> Option<(usize, Mismatch)> {
-    let mut pair = Pair::connect(ours, theirs, protocol);
-    pair.both(&["FLUSHALL"]);
-    steps.iter().enumerate().find_map(|(i, step)| {
-        pair.check(&step.command, &step.compare.clone().into()).err().map(|mismatch| (i, mismatch))
-    })
-}
-
-/// Drops steps from a failing stream for as long as it still fails, within a bounded time; the shortest that was
-/// found, and how it fails.
-pub fn shrink(mut steps: Vec<Step>, mut fails: impl FnMut(&[Step]) -> Option<(usize, Mismatch)>) -> Shrunk {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    let Some((mut last, mut mismatch)) = fails(&steps) else {
-        return Shrunk { steps, mismatch: None };
-    };
-    steps.truncate(last + 1);
-    let mut chunk = steps.len() / 2;
-    while chunk > 0 {
-        let mut at = 0;
-        while at < steps.len() && Instant::now() < deadline {
-            let mut shorter = steps.clone();
-            shorter.drain(at..(at + chunk).min(steps.len()));
-            match fails(&shorter) {
-                Some((index, found)) => {
-                    (last, mismatch) = (index, found);
-                    shorter.truncate(last + 1);
-                    steps = shorter;
-                }
-                None => at += chunk,
-            }
-        }
-        chunk /= 2;
-    }
-    Shrunk { steps, mismatch: Some(mismatch) }
-}
-
-/// A stream that still fails.
-pub struct Shrunk {
-    /// Its commands.
-    pub steps: Vec<Step>,
-    /// The difference at its end; none when the failure did not come again.
-    pub mismatch: Option<Mismatch>,
-}
-
-impl std::fmt::Display for Shrunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for step in self.steps.iter().take(60) {
-            writeln!(f, "  {}", crate::oracle::show_command(&step.command))?;
-        }
-        match &self.mismatch {
-            Some(mismatch) => write!(f, "of {} commands, the last differs:\n{mismatch}", self.steps.len()),
-            None => write!(f, "of {} commands, but it did not fail again", self.steps.len()),
-        }
-    }
+fn has_key_first(step: &Step, tag: &str) -> bool {
+    let blocks = step.command[0].starts_with(b"b") && !step.command[0].starts_with(b"bit");
+    !blocks && step.command.get(1).is_some_and(|key| key.starts_with(tag.as_bytes()))
 }
 
 #[cfg(test)]
@@ -486,19 +314,5 @@ mod tests {
         };
         assert_eq!(commands(7), commands(7));
         assert_ne!(commands(7), commands(8));
-    }
-
-    #[test]
-    fn shrinking_finds_the_two_steps_that_matter() {
-        let steps: Vec<Step> = (0..100).map(|i| Step::new(Compare::Exact, &[&i.to_string()])).collect();
-        let number = |s: &Step| String::from_utf8_lossy(&s.command[0]).parse::<u32>().unwrap();
-        let fails = |steps: &[Step]| {
-            let first = steps.iter().position(|s| number(s) == 17)?;
-            let second = steps.iter().position(|s| number(s) == 61).filter(|second| *second > first)?;
-            let text = String::new;
-            Some((second, Mismatch { sent: text(), ours: text(), theirs: text(), compare: Compare::Exact }))
-        };
-        let shrunk = shrink(steps, fails);
-        assert_eq!(shrunk.steps.iter().map(number).collect::<Vec<_>>(), [17, 61]);
     }
 }

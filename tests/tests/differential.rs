@@ -1,35 +1,20 @@
-//! Random streams of commands to Moonshard and Redis: every reply must be the same.
+//! Random streams of commands, alone, in transactions and in scripts, to Moonshard and Redis: every reply must be the
+//! same. And on Moonshard alone: the same commands leave the same keys in whichever way they run.
 //!
 //! `MOONSHARD_STREAM` sets the number of commands of each test (20,000 without it), `MOONSHARD_SEED` repeats a run,
 //! and commands whose names start with a word of `MOONSHARD_WITHOUT` (`z,eval`) are left out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use moonshard_tests::corpus::{self, NotYet};
-use moonshard_tests::random::{self, Generator};
-use moonshard_tests::server::Server;
-
-/// Short streams begin anew from an empty keyspace, so that a difference is found with few commands before it.
-const STREAM: usize = 2_000;
+use moonshard_tests::random;
+use moonshard_tests::stream::{self, Setup};
 
 fn differential(shards: usize, one_slot: bool, protocol: u8) {
     let seed = random::seed();
-    let (ours, theirs) = (Server::moonshard(shards, &[]), Server::redis(&[]));
-    let not_yet = NotYet::load(&corpus::folder().join("NOT_YET"));
-    let without = std::env::var("MOONSHARD_WITHOUT").unwrap_or_default();
-    let without: Vec<&[u8]> = without.split(',').filter(|w| !w.is_empty()).map(str::as_bytes).collect();
-    let streams = random::env_or("MOONSHARD_STREAM", 20_000).div_ceil(STREAM);
+    let streams = random::env_or("MOONSHARD_STREAM", 20_000).div_ceil(stream::LEN);
+    let setup = Setup::start(shards, one_slot, protocol);
     for i in 0..streams {
-        let seed = seed.wrapping_add(i as u64);
-        let mut steps = Generator::new(seed, one_slot).stream(STREAM);
-        steps.retain(|step| {
-            !not_yet.covers(&step.command) && !without.iter().any(|w| step.command[0].starts_with(w))
-        });
-        if let Some((index, mismatch)) = random::run(&ours, &theirs, protocol, &steps) {
-            let shrunk = random::shrink(steps, |steps| random::run(&ours, &theirs, protocol, steps));
-            panic!(
-                "MOONSHARD_SEED={seed} repeats it: differs at command {index}:\n{mismatch}\n\
-                 the shortest stream found that fails:\n{shrunk}"
-            );
+        if let Err(failure) = setup.compare(seed.wrapping_add(i as u64)) {
+            panic!("{failure}");
         }
     }
 }
@@ -57,4 +42,16 @@ fn one_slot_and_scripts_in_resp3() {
 #[test]
 fn keys_everywhere_on_one_shard() {
     differential(1, false, 2);
+}
+
+#[test]
+fn the_same_keyspace_in_every_way() {
+    let seed = random::seed();
+    let streams = random::env_or("MOONSHARD_STREAM", 20_000).div_ceil(stream::LEN);
+    let server = stream::server_for_ways(16);
+    for i in 0..streams {
+        if let Err(failure) = stream::ways(&server, seed.wrapping_add(i as u64)) {
+            panic!("{failure}");
+        }
+    }
 }

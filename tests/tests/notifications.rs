@@ -154,6 +154,6 @@ fn random_streams() {
     let seed = random::seed();
     let steps = Generator::new(seed, false).stream(STREAM);
     let steps = steps.into_iter().map(|step| Step::Command(String::new(), step.command));
-    let different = differences(16, ALL, steps);
+    let different = differences(16, WITHOUT_MISSES, steps);
     assert!(different.is_empty(), "MOONSHARD_SEED={seed} repeats it:\n{}", different.join("\n"));
 }
