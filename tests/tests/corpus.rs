@@ -50,6 +50,7 @@ corpus_files!(
     sort,
     transactions,
     pubsub,
+    tracking,
     blocking,
     acl,
 );

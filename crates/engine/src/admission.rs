@@ -67,6 +67,11 @@ fn admit_script(
     }
     check_keys(&script.keys, entry, args)?;
     script.wrote |= writes;
+    if writes {
+        script.reads.before_writes |= script.reads.after_writes;
+        script.reads.after_writes = false;
+    }
+    script.reads.after_writes |= flags.contains(Flags::READONLY);
     Ok(())
 }
 

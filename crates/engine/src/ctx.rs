@@ -41,6 +41,15 @@ pub enum ScriptKeys {
     None,
 }
 
+/// When a script has read its keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptReads {
+    /// Whether it has called a command that reads before one that writes.
+    pub before_writes: bool,
+    /// Whether it has called one that reads after all that write.
+    pub after_writes: bool,
+}
+
 /// The script on whose behalf a command runs.
 #[derive(Clone, Debug)]
 pub struct ScriptCaller {
@@ -54,6 +63,8 @@ pub struct ScriptCaller {
     pub out_of_memory: bool,
     /// Whether it has written.
     pub wrote: bool,
+    /// What it has read, and when.
+    pub reads: ScriptReads,
 }
 
 /// On whose behalf a command runs. Handlers never ask; the door does.

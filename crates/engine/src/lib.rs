@@ -28,7 +28,8 @@ mod wait;
 
 pub use args::Args;
 pub use ctx::{
-    Caller, CmdResult, Ctx, DONE, Flow, ScriptCall, ScriptCaller, ScriptKeys, ScriptRef, ScriptRunner,
+    Caller, CmdResult, Ctx, DONE, Flow, ScriptCall, ScriptCaller, ScriptKeys, ScriptReads, ScriptRef,
+    ScriptRunner,
 };
 pub use database_index::{database_index, database_number};
 pub use error::Error;

@@ -44,6 +44,20 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 7;
     /// Between MULTI and EXEC (`x`).
     pub const MULTI: u32 = 1 << 8;
+    /// Is told when keys change that it has read (`t`).
+    pub const TRACKING: u32 = 1 << 9;
+    /// The client to which it redirected that has gone (`R`).
+    pub const BROKEN_REDIRECT: u32 = 1 << 10;
+    /// Is told of all keys that begin with its prefixes (`B`).
+    pub const BROADCAST: u32 = 1 << 11;
+    /// Is told only of what it read right after `CLIENT CACHING YES`; not shown.
+    pub const OPT_IN: u32 = 1 << 12;
+    /// Is not told of what it read right after `CLIENT CACHING NO`; not shown.
+    pub const OPT_OUT: u32 = 1 << 13;
+    /// `CLIENT CACHING` was sent for the next command; not shown.
+    pub const CACHING: u32 = 1 << 14;
+    /// Is not told of its own changes; not shown.
+    pub const NO_LOOP: u32 = 1 << 15;
 }
 
 /// What a client that CLIENT UNBLOCK releases with an error is answered.
@@ -108,6 +122,8 @@ pub struct Client {
     pub subscriptions: [AtomicU32; 3],
     /// The number of the user that it is logged in as.
     pub user_serial: AtomicU64,
+    /// The client that is told in its place when keys change; 0 for none.
+    pub redirect: AtomicU64,
     /// Names.
     pub names: Mutex<Names>,
     killed: AtomicBool,
@@ -148,6 +164,7 @@ impl Client {
             unblocked: AtomicU8::new(0),
             wait_news: AtomicU8::new(WaitNews::None as u8),
             subscriptions: Default::default(),
+            redirect: AtomicU64::new(0),
             pushes: Pushes::default(),
             flooded: AtomicBool::new(false),
             waker: Mutex::new(None),
@@ -224,12 +241,6 @@ impl Client {
     /// Takes what was pushed: what may go before a reply, and what must follow those that are there.
     pub fn split_pushes(&self, before: &mut Vec<u8>, after: &mut Vec<u8>) {
         self.pushes.take(before, after);
-    }
-
-    /// Whether anything was pushed and not yet taken.
-    #[inline]
-    pub fn has_pushes(&self) -> bool {
-        self.pushes.any()
     }
 
     /// Appends what was pushed and not yet taken.

@@ -26,7 +26,7 @@ pub async fn run(server: Arc<Server>) {
         if server.active_expire.load(Relaxed) {
             expire_round(&server).await;
         }
-        server.pubsub.wakes.flush();
+        server.deliver();
         rounds += 1;
         if rounds.is_multiple_of(hz) {
             close_idle_clients(&server);
@@ -46,7 +46,7 @@ async fn expire_round(server: &Server) {
                 Some(mut guard) => {
                     let (now_ms, begun) = (unix_ms(), Instant::now());
                     let outcome = guard.shard.expire_cycle(now_ms, EXPIRE_SLICE, lazy);
-                    server.settle(index, &mut guard, Moment { now_ms, settings: &engine });
+                    server.settle(index, &mut guard, Moment { now_ms, settings: &engine, origin: 0 });
                     held += begun.elapsed();
                     outcome.is_worthwhile()
                 }

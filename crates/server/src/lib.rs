@@ -31,6 +31,7 @@ mod shutdown;
 mod slowlog;
 pub mod startup;
 mod stats;
+mod tracking;
 mod wakes;
 
 /// The version of Redis whose behaviour this server has, as INFO and HELLO tell it to clients.

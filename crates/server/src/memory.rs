@@ -66,7 +66,8 @@ impl Server {
         for shard in (first..first + count).map(|shard| shard % count) {
             match self.shards[shard].lock.try_lock_for_spin() {
                 Some(mut guard) => {
-                    evicted += self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings })
+                    evicted +=
+                        self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings, origin: 0 })
                 }
                 None => held.push(shard),
             }
@@ -81,7 +82,7 @@ impl Server {
         // The others have nothing that may go, so these have to be waited for.
         for shard in held {
             let mut guard = self.shards[shard].lock.lock().await.ok()?;
-            evicted += self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings });
+            evicted += self.evict_some(shard, &mut guard, limit, Moment { now_ms, settings, origin: 0 });
         }
         Some(evicted)
     }

@@ -17,6 +17,7 @@ use crate::shards::{ShardCell, ShardState};
 use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
+use crate::tracking::Tracking;
 use moonshard_engine::keyspace::{Garbage, Shard};
 use moonshard_engine::{Error, EvictionPolicy, Rng};
 use moonshard_lock::ShardLock;
@@ -70,6 +71,8 @@ pub struct Server {
     pub pubsub: PubSub,
     /// The classes of keyspace notifications that are sent.
     pub notified: Notified,
+    /// Who has read which keys and is told when they change.
+    pub tracking: Tracking,
     /// Who watches every command.
     pub monitors: Arc<Monitors>,
     /// Whether keys expire by themselves (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -191,6 +194,7 @@ impl Server {
             listening: Listening::default(),
             pubsub: PubSub::default(),
             notified: Notified::default(),
+            tracking: Tracking::new(settings.shards.max(1) as usize, Rng::new(random.next())),
             monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
@@ -245,6 +249,7 @@ impl Server {
         self.slowlog.configure(settings.slowlog_log_slower_than, settings.slowlog_max_len);
         self.latency.configure(settings.latency_monitor_threshold, settings.latency_tracking);
         self.notify_as(settings.notify_keyspace_events);
+        self.limit_tracking(settings.tracking_table_max_keys);
     }
 
     /// Hands what a shard has thrown away to the thread that drops it.

@@ -116,6 +116,9 @@ impl Keyspace<'_> {
             let removed = shard.flush(db, lazy);
             if removed > 0 {
                 shard.effects.changed(EventClass::DATABASE, "flushdb", db, b"");
+            } else if shard.effects.audience.hears_events() {
+                // No change, but a client may rely on a key not to be there.
+                shard.effects.note(EventClass::DATABASE, "flushdb", db, b"");
             }
         }
     }

@@ -31,7 +31,7 @@ use functions::LoadedFunctions;
 use mlua::ffi;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::{
-    Caller, CmdResult, Ctx, DONE, Error, ScriptCall, ScriptCaller, ScriptRef, ScriptRunner,
+    Caller, CmdResult, Ctx, DONE, Error, ScriptCall, ScriptCaller, ScriptReads, ScriptRef, ScriptRunner,
 };
 use moonshard_protocol::{Encoding, Reply};
 use sandbox::Sandbox;
@@ -127,6 +127,8 @@ struct Ready {
     bridge: Box<Bridge>,
     /// Heap after garbage was last collected at once.
     collected_bytes: usize,
+    /// What the last script has read.
+    reads: ScriptReads,
 }
 
 /// A shard's Lua VM. It is behind the shard's lock, and its Lua state is made on the first script.
@@ -163,6 +165,11 @@ impl Vm {
     /// Bytes of the Lua heap.
     pub fn heap_bytes(&self) -> usize {
         self.ready.as_ref().map_or(0, |ready| ready.lua.bytes())
+    }
+
+    /// What the last script has read.
+    pub fn reads(&self) -> ScriptReads {
+        self.ready.as_ref().map_or(ScriptReads::default(), |ready| ready.reads)
     }
 
     /// Compiled scripts.
@@ -264,12 +271,16 @@ impl Vm {
             allow_oom: flags.contains(ScriptFlags::ALLOW_OOM),
             out_of_memory,
             wrote: false,
+            reads: ScriptReads::default(),
         })
     }
 }
 
 impl ScriptRunner for Vm {
     fn run(&mut self, cx: &mut Ctx<'_>, call: &ScriptCall<'_>) -> CmdResult {
+        if let Some(ready) = &mut self.ready {
+            ready.reads = ScriptReads::default();
+        }
         let planned = self.plan.take();
         let script = self.find(call.script)?;
         self.plan = planned;
@@ -302,7 +313,7 @@ impl Ready {
         lua.collect();
         let collected_bytes = lua.bytes();
         let (compiled, functions) = (HashMap::default(), LoadedFunctions::default());
-        Ok(Self { lua, sandbox, compiled, functions, bridge, collected_bytes })
+        Ok(Self { lua, sandbox, compiled, functions, bridge, collected_bytes, reads: ScriptReads::default() })
     }
 
     /// The function that is called so, of the published set.
@@ -400,7 +411,10 @@ impl Ready {
         self.lua.set_limit(0);
         std::mem::swap(cx.reply, &mut tape);
         self.keep_tape(tape.into_bytes());
-        cx.caller = outer;
+        let ran = std::mem::replace(&mut cx.caller, outer);
+        if let Caller::Script(script) = ran {
+            self.reads = script.reads;
+        }
         cx.keys.select(db);
         let resp3 = self.bridge.end();
         let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));

@@ -122,7 +122,7 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    fn on_or_off(&self, at: usize) -> Result<bool, Error> {
+    pub(super) fn on_or_off(&self, at: usize) -> Result<bool, Error> {
         match () {
             () if self.args.is(at, "ON") => Ok(true),
             () if self.args.is(at, "OFF") => Ok(false),
@@ -212,74 +212,6 @@ impl Call<'_, '_> {
             (false, _) => self.reply.int(killed),
         }
         Ok(())
-    }
-
-    pub(super) fn client_get_redir(&mut self) -> Result<(), Error> {
-        self.reply.int(-1);
-        Ok(())
-    }
-
-    pub(super) fn client_tracking_info(&mut self) -> Result<(), Error> {
-        self.reply.map(3);
-        self.reply.bulk(b"flags");
-        self.reply.set(1);
-        self.reply.bulk(b"off");
-        self.reply.bulk(b"redirect");
-        self.reply.int(-1);
-        self.reply.bulk(b"prefixes");
-        self.reply.array(0);
-        Ok(())
-    }
-
-    pub(super) fn client_caching(&mut self) -> Result<(), Error> {
-        Err(Error::fixed(
-            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
-             enabled",
-        ))
-    }
-
-    /// Checks as Redis does; switching off what is off succeeds, switching on is refused.
-    pub(super) fn client_tracking(&mut self) -> Result<(), Error> {
-        let args = self.args;
-        let (mut redirected, mut bcast, mut opt_in, mut opt_out, mut prefixes) =
-            (false, false, false, false, false);
-        let mut at = 3;
-        while at < args.len() {
-            let more = at + 1 < args.len();
-            if args.is(at, "REDIRECT") && more {
-                at += 1;
-                if redirected {
-                    return Err(Error::fixed("ERR A client can only redirect to a single other client"));
-                }
-                let id = args.int(at)?;
-                redirected = id != 0;
-                if u64::try_from(id).ok().and_then(|id| self.server.clients.get(id)).is_none() {
-                    return Err(Error::fixed("ERR The client ID you want redirect to does not exist"));
-                }
-            } else if args.is(at, "BCAST") {
-                bcast = true;
-            } else if args.is(at, "OPTIN") {
-                opt_in = true;
-            } else if args.is(at, "OPTOUT") {
-                opt_out = true;
-            } else if args.is(at, "PREFIX") && more {
-                at += 1;
-                prefixes = true;
-            } else if !args.is(at, "NOLOOP") {
-                return Err(Error::SYNTAX);
-            }
-            at += 1;
-        }
-        if !self.on_or_off(2)? {
-            self.reply.ok();
-            return Ok(());
-        }
-        Err(Error::fixed(match () {
-            () if prefixes && !bcast => "ERR PREFIX option requires BCAST mode to be enabled",
-            () if bcast && (opt_in || opt_out) => "ERR OPTIN and OPTOUT are not compatible with BCAST",
-            () if opt_in && opt_out => "ERR You can't specify both OPTIN mode and OPTOUT mode",
-            () => "ERR CLIENT TRACKING ON is not supported by this server",
-        }))
     }
 }
 

@@ -43,6 +43,9 @@ const LETTERS: &[(u32, u8)] = &[
     (flag::PUBSUB, b'P'),
     (flag::MULTI, b'x'),
     (flag::BLOCKED, b'b'),
+    (flag::TRACKING, b't'),
+    (flag::BROKEN_REDIRECT, b'R'),
+    (flag::BROADCAST, b'B'),
     (flag::CLOSE_AFTER_REPLY, b'c'),
     (flag::UNIX_SOCKET, b'U'),
     (flag::READONLY, b'r'),
@@ -84,7 +87,7 @@ pub fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         out,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
          qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
-         redir=-1 resp={}",
+         redir={} resp={}",
         client.id,
         client.addr,
         client.laddr,
@@ -110,6 +113,7 @@ pub fn describe(client: &Client, now_ms: u64, out: &mut Vec<u8>) {
         if output > 0 { "rw" } else { "r" },
         command,
         String::from_utf8_lossy(&names.user),
+        client.redirection(),
         client.resp.load(Relaxed),
     );
     out.push(b'\n');

@@ -215,7 +215,10 @@ impl Call<'_, '_> {
                 }
             }
         }
-        server.settle_all(&mut guards, Moment { now_ms, settings: self.engine });
+        server.settle_all(
+            &mut guards,
+            Moment { now_ms, settings: self.engine, origin: self.session.client.id },
+        );
         Ok(left)
     }
 }

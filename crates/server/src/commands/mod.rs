@@ -22,6 +22,7 @@ mod script;
 mod session;
 mod shutdown;
 mod slowlog;
+mod tracking;
 mod transaction;
 
 use crate::config::{AllowedFor, Settings};

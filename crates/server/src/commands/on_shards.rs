@@ -28,8 +28,8 @@ pub(super) struct Needs {
 
 impl Call<'_, '_> {
     /// The moment of the call, for what follows it.
-    pub(super) const fn moment(&self) -> Moment<'_> {
-        Moment { now_ms: self.now_ms, settings: self.engine }
+    pub(super) fn moment(&self) -> Moment<'_> {
+        Moment { now_ms: self.now_ms, settings: self.engine, origin: self.session.client.id }
     }
 
     /// Runs a command on the shards of its keys. A command that has to wait for a key leaves the waiter with the
@@ -56,6 +56,9 @@ impl Call<'_, '_> {
             self.session.wait_for(&server, *wait);
         }
         server.settle_all(&mut guards, self.moment());
+        if self.session.tracks {
+            self.server.remember_reads(self.session, self.entry, self.args);
+        }
         Ok(())
     }
 
@@ -135,6 +138,10 @@ impl Call<'_, '_> {
         };
         let nanos = started.elapsed().as_nanos() as u64;
         guards[at].1.shard.stats.ran(self.entry.id, nanos);
+        if self.session.tracks {
+            self.session.script_reads = guards[at].1.vm.reads();
+            self.server.remember_script_reads(self.session, self.entry, self.args);
+        }
         self.server.observe(self.entry, self.args, nanos, &self.session.client);
         outcome.unwrap_or_else(|error| {
             self.server.count_error(&error);

@@ -132,6 +132,7 @@ impl Call<'_, '_> {
         let session = &mut *self.session;
         session.end_transaction(self.server);
         session.subscriptions.clear(&self.server.pubsub, &session.client);
+        self.server.untrack(&session.client);
         // No message comes after the reply.
         session.client.take_pushes(self.reply.buffer_mut());
         session.note_listening();

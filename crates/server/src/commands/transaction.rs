@@ -216,6 +216,9 @@ impl Call<'_, '_> {
         for (entry, args) in transaction.calls(&arguments) {
             self.run_in_transaction(&mut guards, entry, args, gate).await;
             server.settle_one_of_many(&mut guards, self.moment(), &mut ready);
+            if self.session.tracks {
+                server.remember_reads(self.session, entry, args);
+            }
         }
         server.settle_transaction(&mut guards, self.moment(), ready);
         Ok(())

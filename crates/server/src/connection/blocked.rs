@@ -89,11 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::time::sleep(BUSY_PAUSE).await;
             return waiter.client().retry_wait();
         };
-        let moment = Moment { now_ms: unix_ms(), settings: &self.engine };
+        let moment = Moment { now_ms: unix_ms(), settings: &self.engine, origin: self.session.client.id };
         server.serve_waiter(waiter, &mut guards, moment);
         server.settle_all(&mut guards, moment);
         drop(guards);
-        server.pubsub.wakes.flush();
+        server.deliver();
     }
 
     /// Answers a wait that is over, and goes on with the requests that came meanwhile.

@@ -25,6 +25,11 @@ fn runs_in_multi(entry: Option<&Entry>) -> bool {
     )
 }
 
+/// Whether a command is one of CLIENT's.
+fn is_about_clients(entry: &Entry) -> bool {
+    entry.full_name.starts_with("client|")
+}
+
 fn is_ping(entry: &Entry) -> bool {
     entry.full_name == "ping"
 }
@@ -67,6 +72,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let error = self.abort_transaction(plan.entry.or_else(|| CommandTable::get().find(args)), error);
             error.write(&mut self.reply);
             self.note_error(&error);
+        }
+        if self.session.caching
+            && self.session.transaction.is_none()
+            && !plan.entry.is_some_and(|entry| is_about_clients(entry))
+        {
+            // It was for this command or transaction only.
+            self.session.caching = false;
+            self.session.client.set_flag(flag::CACHING, false);
         }
         if skipping && self.session.reply_mode == ReplyMode::Skip {
             self.session.reply_mode = ReplyMode::On;

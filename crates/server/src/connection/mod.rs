@@ -166,8 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     break;
                 }
                 Wake::News => {
-                    self.session.client.take_pushes(self.reply.buffer_mut());
+                    // A reply that was waited for goes before what has changed since.
                     self.go_on_waiting().await;
+                    self.session.client.take_pushes(self.reply.buffer_mut());
                 }
                 Wake::Closed | Wake::Flushed => break,
             }
@@ -184,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.session.end_transaction(&self.server);
         self.session.subscriptions.clear(&self.server.pubsub, &self.session.client);
+        self.server.untrack(&self.session.client);
         End::Closed
     }
 

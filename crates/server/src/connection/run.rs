@@ -54,12 +54,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // The general path may wait for other things, and nothing waits with a lock in hand, or keeps others from
             // hearing what was sent to them.
             held = None;
-            server.pubsub.wakes.flush();
+            server.deliver();
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
             self.refresh_settings();
             at += 1;
         }
-        server.pubsub.wakes.flush();
+        server.deliver();
         for (id, more) in self.session.uncounted.drain(..) {
             self.server.figures.count(id, more);
         }
@@ -81,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.session.reply_mode == ReplyMode::On
             && self.session.transaction.is_none()
             && !self.session.is_confined()
+            && !self.session.caching
             && !self.server.is_watched()
     }
 
@@ -167,7 +168,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(Flow::Block(wait)) => self.session.wait_for(&self.server, *wait),
             Err(error) => self.note_error(&error),
         }
-        self.server.settle(index, state, Moment { now_ms, settings: &self.engine });
+        if self.session.tracks {
+            self.session.script_reads = state.vm.reads();
+            self.server.remember_script_reads(&self.session, entry, args);
+        }
+        let moment = Moment { now_ms, settings: &self.engine, origin: self.session.client.id };
+        self.server.settle(index, state, moment);
+        if self.session.tracks {
+            self.server.remember_reads(&self.session, entry, args);
+        }
         if self.session.listens {
             self.session.hear(&mut self.reply, mark);
         }

@@ -1,10 +1,11 @@
 //! What a connection is at the moment: its protocol, database, user and modes.
 
 use crate::acl::{Acl, Identity};
-use crate::clients::Client;
+use crate::clients::{Client, flag};
 use crate::commands::Transaction;
 use crate::effects::{Waiter, Watched};
 use crate::pubsub::Subscriptions;
+use moonshard_engine::ScriptReads;
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::CommandStats;
 use moonshard_protocol::{Encoding, Mark, Reply};
@@ -51,6 +52,12 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Whether what its own commands do may be told to it.
     pub listens: bool,
+    /// Whether the keys that it reads are remembered.
+    pub tracks: bool,
+    /// What its last script has read.
+    pub script_reads: ScriptReads,
+    /// Whether CLIENT CACHING was sent for the next command.
+    pub caching: bool,
     /// Closed once all replies are written.
     pub closing: bool,
     /// Calls of this batch that no shard has counted.
@@ -75,6 +82,9 @@ impl Session {
             wait_until_ms: None,
             subscriptions: Subscriptions::default(),
             listens: false,
+            tracks: false,
+            script_reads: ScriptReads::default(),
+            caching: false,
             closing: false,
             uncounted: Vec::new(),
         };
@@ -82,9 +92,12 @@ impl Session {
         session
     }
 
-    /// Notes whether anything may be told to it.
+    /// Notes what is to follow its commands, after its subscriptions or its tracking have changed.
     pub fn note_listening(&mut self) {
-        self.listens = !self.subscriptions.is_empty();
+        let tracks = self.client.has_flag(flag::TRACKING);
+        self.listens = tracks || !self.subscriptions.is_empty();
+        self.tracks = tracks && !self.client.has_flag(flag::BROADCAST);
+        self.caching &= tracks;
     }
 
     /// Whether only the commands about subscriptions are allowed: RESP2 does not tell messages from replies.

@@ -33,6 +33,8 @@ pub struct Moment<'a> {
     pub now_ms: u64,
     /// The engine's settings.
     pub settings: &'a Settings,
+    /// The client whose command it was; 0 for none's.
+    pub origin: u64,
 }
 
 /// The locked shards with their numbers, ascending.
@@ -89,10 +91,16 @@ impl Server {
 
     /// Tells all that has happened since the last time.
     fn tell_all(&self, held: &mut Held<'_>, moment: Moment<'_>, ready: &mut Ready) {
+        let mut flushed = false;
         for at in 0..held.len() {
             for event in held[at].1.shard.effects.take_events() {
+                flushed |= event.class == EventClass::DATABASE && event.name == "flushdb";
                 self.tell(held, held[at].0, &event, moment, ready);
             }
+        }
+        if flushed {
+            // Once for all shards and databases.
+            self.invalidate_all();
         }
     }
 
@@ -136,6 +144,7 @@ impl Server {
         }
         let shard = shard_of_slot(slot(&event.key), self.shards.len());
         self.touch_key(shard, event);
+        self.invalidate(&event.key, moment.origin);
         if self.shards[shard].waits.has(event.db, &event.key) {
             note_ready(ready, event.db, &event.key);
         }

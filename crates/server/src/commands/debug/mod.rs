@@ -184,7 +184,7 @@ impl Call<'_, '_> {
             keys.changed(EventClass::STRING, "set", &key);
         }
         for (index, state) in guards.states() {
-            server.settle(index, state, Moment { now_ms, settings: engine });
+            server.settle(index, state, Moment { now_ms, settings: engine, origin: 0 });
         }
         drop(guards);
         self.reply.ok();

@@ -16,5 +16,6 @@ pub(super) fn clients(report: &mut Report<'_>) {
     report.field("client_recent_max_output_buffer", most_output.unwrap_or(0));
     let blocked = clients.iter().filter(|client| client.has_flag(flag::BLOCKED)).count();
     report.field("blocked_clients", blocked);
-    report.zeros(&["tracking_clients", "clients_in_timeout_table"]);
+    report.field("tracking_clients", report.server.tracking.clients());
+    report.field("clients_in_timeout_table", 0);
 }

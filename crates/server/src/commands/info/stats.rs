@@ -50,11 +50,11 @@ pub(super) fn stats(report: &mut Report<'_>) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    report.field("tracking_total_keys", server.tracking.keys());
+    report.field("tracking_total_items", server.tracking.items());
+    report.field("tracking_total_prefixes", server.tracking.prefixes.len());
+    report.field("unexpected_error_replies", 0);
     report.field("total_error_replies", stats.errors.load(Relaxed));
     report.field("dump_payload_sanitizations", 0);
     report.field("total_reads_processed", stats.reads.load(Relaxed));
