@@ -3,6 +3,7 @@
 use super::Call;
 use moonshard_engine::Error;
 use moonshard_engine::command::Subscription;
+use moonshard_engine::slot::slot;
 
 /// The first element of a confirmation.
 const fn word(what: Subscription, begins: bool) -> &'static [u8] {
@@ -21,7 +22,7 @@ impl Call<'_, '_> {
         if what == Subscription::ShardChannel && self.held.is_some() {
             return Err(Error::fixed("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
         }
-        self.check_slots()?;
+        self.check_slots(what)?;
         for &name in self.args.from(1) {
             let session = &mut *self.session;
             session.subscriptions.add(&self.server.pubsub, &session.client, what, name);
@@ -32,7 +33,7 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn unsubscribe(&mut self, what: Subscription) -> Result<(), Error> {
-        self.check_slots()?;
+        self.check_slots(what)?;
         if self.args.len() == 1 {
             let names = self.session.subscriptions.names(what);
             if names.is_empty() {
@@ -59,8 +60,10 @@ impl Call<'_, '_> {
     }
 
     /// In a cluster, channels of different slots cannot be named together.
-    fn check_slots(&self) -> Result<(), Error> {
-        if self.engine.cluster { self.needs(self.entry, self.args).map(drop) } else { Ok(()) }
+    fn check_slots(&self, what: Subscription) -> Result<(), Error> {
+        let of_slots = self.engine.cluster && what == Subscription::ShardChannel;
+        let differ = |pair: &[&[u8]]| slot(pair[0]) != slot(pair[1]);
+        if of_slots && self.args.from(1).windows(2).any(differ) { Err(Error::CROSS_SLOT) } else { Ok(()) }
     }
 
     /// Confirms a subscription or its end, even to a client that wants no replies.

@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.session.caching
             && self.session.transaction.is_none()
-            && !plan.entry.is_some_and(|entry| is_about_clients(entry))
+            && !plan.entry.is_some_and(is_about_clients)
         {
             // It was for this command or transaction only.
             self.session.caching = false;

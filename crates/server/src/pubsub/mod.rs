@@ -22,16 +22,18 @@ const PARTS: usize = 16;
 
 type Subscribers = Vec<Arc<Client>>;
 
+type Part = RwLock<HashMap<Box<[u8]>, Subscribers, RandomState>>;
+
 /// Channels with their subscribers.
 #[derive(Debug, Default)]
 struct Channels {
     len: AtomicUsize,
     hasher: RandomState,
-    parts: [RwLock<HashMap<Box<[u8]>, Subscribers, RandomState>>; PARTS],
+    parts: [Part; PARTS],
 }
 
 impl Channels {
-    fn part(&self, channel: &[u8]) -> &RwLock<HashMap<Box<[u8]>, Subscribers, RandomState>> {
+    fn part(&self, channel: &[u8]) -> &Part {
         // The high bits: the maps use the low ones.
         &self.parts[(self.hasher.hash_one(channel) >> 60) as usize % PARTS]
     }
