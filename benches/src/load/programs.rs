@@ -50,13 +50,14 @@ impl Programs {
         })
     }
 
-    /// Starts Moonshard with its default settings, or with so many I/O threads.
+    /// Starts Moonshard without persistence, else with its default settings, or with so many I/O threads.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_moonshard(&self, io_threads: Option<u32>) -> Result<Server, Error> {
         Server::start(|port, dir| {
             let mut command = server(&self.moonshard, port, dir);
+            command.args(["--save", ""]);
             if let Some(count) = io_threads {
                 command.args(["--io-threads", &count.to_string()]);
             }

@@ -14,6 +14,8 @@ bitflags! {
     pub struct Gate: u8 {
         /// Memory is over its limit and eviction could not help.
         const OUT_OF_MEMORY = 1 << 0;
+        /// The last snapshot failed, and so writes are refused.
+        const SNAPSHOT_FAILED = 1 << 1;
     }
 }
 
@@ -24,6 +26,9 @@ bitflags! {
 #[inline]
 pub fn admit(cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
+    if cx.gate.contains(Gate::SNAPSHOT_FAILED) && flags.contains(Flags::WRITE) {
+        return Err(Error::MISCONF);
+    }
     match &mut cx.caller {
         caller @ (Caller::Client | Caller::Transaction) => {
             // EXEC has asked already, of what runs elsewhere as well, and answers in other words.

@@ -32,6 +32,7 @@ pub async fn run(server: Arc<Server>) {
             close_idle_clients(&server);
             close_slow_readers(&server);
             server.refresh_figures();
+            server.save_by_itself().await;
         }
     }
 }

@@ -19,6 +19,7 @@ mod monitors;
 mod observe;
 mod output_limit;
 mod pause;
+mod persistence;
 pub mod ping;
 mod pubsub;
 mod pushes;

@@ -10,6 +10,7 @@ use crate::latency::Latency;
 use crate::listener::Listening;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::runtime::IoPool;
 use crate::scripts::{HeldShards, Scripts};
@@ -79,6 +80,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// Whether what happens by itself does not (`DEBUG PAUSE-CRON`).
     pub cron_paused: AtomicBool,
+    /// Snapshots on disk.
+    pub persistence: Persistence,
     /// Told to end.
     pub shutdown: Shutdown,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
@@ -198,6 +201,7 @@ impl Server {
             monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
+            persistence: Persistence::default(),
             shutdown: Shutdown::default(),
             errors: Mutex::default(),
             evict_from: AtomicUsize::new(0),
@@ -220,7 +224,10 @@ impl Server {
     /// Whether requests have to be looked at one by one: a monitor watches, or clients are paused.
     #[inline]
     pub fn is_watched(&self) -> bool {
-        self.monitors.any() || self.pause.is_set() || self.slowlog.wants_all()
+        self.monitors.any()
+            || self.pause.is_set()
+            || self.slowlog.wants_all()
+            || self.persistence.refuses_writes()
     }
 
     /// Counts an error reply by its code.

@@ -6,7 +6,7 @@ use crate::config::{self, Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::Server;
-use crate::{allocator, balance, cron, logging};
+use crate::{allocator, balance, cron, logging, persistence};
 use moonshard_engine::Rng;
 use std::ffi::OsString;
 use std::io::Read;
@@ -54,7 +54,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("a task failed, and its connection ends: {panic}")
     }));
-    warn_of_losses(&settings, launch.wants_saves);
+    config::warnings(&settings).for_each(|text| tracing::warn!("{text}"));
     std::env::set_current_dir(&settings.dir.0)?;
     raise_file_limit(u64::from(settings.maxclients));
     let listeners = Listeners::bind(&settings)?;
@@ -66,6 +66,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         let id = NodeId::parse(server.run_id.as_bytes()).unwrap_or(shard_id);
         server.cluster = Some(Cluster::open(&settings, id, shard_id)?);
     }
+    persistence::load(&server)?;
     let server = Arc::new(server);
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
@@ -102,16 +103,6 @@ fn declare_users(server: &Server, settings: &Settings, declared: &[DeclaredUser]
     loaded.map(drop)
 }
 
-/// Says that data lives in memory only: loudly to who asked for more.
-fn warn_of_losses(settings: &Settings, wants_saves: bool) {
-    config::warnings(settings).for_each(|text| tracing::warn!("{text}"));
-    if wants_saves {
-        tracing::warn!("save points are not supported: data is not persisted yet, and a restart loses it");
-    } else if !settings.appendonly {
-        tracing::info!("data is held in memory only: a restart loses it");
-    }
-}
-
 /// The signals that end the server.
 struct Signals {
     terminate: Signal,
@@ -125,11 +116,18 @@ impl Signals {
     }
 
     /// Waits for SHUTDOWN, SIGTERM or SIGINT.
-    async fn wait_for_end(mut self, server: &Server) {
-        tokio::select! {
-            () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
-            _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
-            _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+    async fn wait_for_end(mut self, server: &Arc<Server>) {
+        loop {
+            tokio::select! {
+                () = server.shutdown.requested() => return tracing::info!("user requested shutdown"),
+                _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
+                _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+            }
+            // Like Redis, the server would rather stay than lose what it was told to keep.
+            match server.save_at_end().await {
+                Ok(()) => return,
+                Err(error) => tracing::error!("the last snapshot failed, so the server stays: {error}"),
+            }
         }
     }
 }

@@ -126,6 +126,7 @@ pub enum Subscription {
 #[expect(missing_docs, reason = "each is named after its command")]
 pub enum ServerCommand {
     Acl(AclCommand),
+    BgSave,
     Cluster(ClusterCommand),
     ConfigGet,
     ConfigResetStat,
@@ -158,6 +159,7 @@ pub enum ServerCommand {
     ModuleUnload,
     Migrate,
     Role,
+    Save,
     ScriptDebug,
     ScriptExists,
     ScriptFlush,

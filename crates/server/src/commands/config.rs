@@ -31,6 +31,7 @@ impl Call<'_, '_> {
         set.map_err(|error| Error::bytes(error.text()))?;
         let settings = server.config.load();
         server.observe_as(&settings);
+        server.judge_writes();
         server.scripts.apply(&settings);
         self.reply.ok();
         Ok(())

@@ -18,6 +18,7 @@ mod monitor;
 mod on_shards;
 mod pubsub;
 mod replication;
+mod save;
 mod script;
 mod session;
 mod shutdown;
@@ -144,6 +145,7 @@ impl Call<'_, '_> {
         match command {
             ServerCommand::Acl(command) => self.run_acl(command),
             ServerCommand::Cluster(command) => self.run_cluster(command).await,
+            ServerCommand::BgSave => self.bg_save().await,
             ServerCommand::ConfigGet => self.config_get(),
             ServerCommand::ConfigResetStat => self.config_reset_stat(),
             ServerCommand::ConfigRewrite => self.config_rewrite(),
@@ -175,13 +177,14 @@ impl Call<'_, '_> {
             ServerCommand::ModuleUnload => self.module_unload(),
             ServerCommand::Migrate => self.migrate().await,
             ServerCommand::Role => self.role(),
+            ServerCommand::Save => self.save().await,
             ServerCommand::ScriptDebug => self.script_debug(),
             ServerCommand::ScriptExists => self.script_exists(),
             ServerCommand::ScriptFlush => self.script_flush(),
             ServerCommand::ScriptHelp => self.script_help(),
             ServerCommand::ScriptKill => self.script_kill(),
             ServerCommand::ScriptLoad => self.script_load(),
-            ServerCommand::Shutdown => self.shutdown(),
+            ServerCommand::Shutdown => self.shutdown().await,
             ServerCommand::SlowlogGet => self.slowlog_get(),
             ServerCommand::SlowlogLen => self.slowlog_len(),
             ServerCommand::SlowlogReset => self.slowlog_reset(),

@@ -44,11 +44,10 @@ impl Call<'_, '_> {
             self.run_anywhere();
             return Ok(());
         }
-        let gate = if needs_room(entry) {
-            self.server.make_room(self.engine, self.now_ms).await
-        } else {
-            Gate::empty()
-        };
+        let mut gate = self.server.gate();
+        if needs_room(entry) {
+            gate |= self.server.make_room(self.engine, self.now_ms).await;
+        }
         let server = self.server.clone();
         let mut guards =
             lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;

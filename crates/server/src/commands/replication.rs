@@ -1,4 +1,4 @@
-//! What clients ask about replication: ROLE, WAIT; and LASTSAVE.
+//! What clients ask about replication: ROLE, WAIT.
 
 use super::Call;
 use crate::clients::{UNBLOCKED, flag};
@@ -14,11 +14,6 @@ impl Call<'_, '_> {
         self.reply.bulk(b"master");
         self.reply.int(0);
         self.reply.array(0);
-        Ok(())
-    }
-
-    pub(super) fn last_save(&mut self) -> Result<(), Error> {
-        self.reply.int((self.server.started_ms / 1000) as i64);
         Ok(())
     }
 

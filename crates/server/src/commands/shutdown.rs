@@ -5,18 +5,19 @@ use moonshard_engine::Error;
 
 impl Call<'_, '_> {
     /// Ends the server. The client gets no reply; its connection closes.
-    pub(super) fn shutdown(&mut self) -> Result<(), Error> {
-        let (mut save, mut no_save, mut other, mut abort) = (false, false, false, false);
+    pub(super) async fn shutdown(&mut self) -> Result<(), Error> {
+        let (mut save, mut no_save, mut now, mut force, mut abort) = (false, false, false, false, false);
         for at in 1..self.args.len() {
             match self.args.raw(at).to_ascii_lowercase().as_slice() {
                 b"nosave" => no_save = true,
                 b"save" => save = true,
-                b"now" | b"force" => other = true,
+                b"now" => now = true,
+                b"force" => force = true,
                 b"abort" => abort = true,
                 _ => return Err(Error::SYNTAX),
             }
         }
-        if (abort && (save || no_save || other)) || (save && no_save) {
+        if (abort && (save || no_save || now || force)) || (save && no_save) {
             return Err(Error::SYNTAX);
         }
         if abort {
@@ -25,6 +26,14 @@ impl Call<'_, '_> {
         }
         if !no_save && self.server.shards.iter().any(|cell| cell.control.is_busy()) {
             return Err(self.server.busy_error(&[]));
+        }
+        let saved = match () {
+            () if no_save => Ok(()),
+            () if save => self.server.save_after_others().await,
+            () => self.server.save_at_end().await,
+        };
+        if saved.is_err() && !force {
+            return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
         }
         self.session.closing = true;
         self.server.shutdown.request();

@@ -46,8 +46,6 @@ pub struct Launch {
     /// The first line that asks for what is not supported and would be dangerous to ignore. Who starts the server
     /// must not, then.
     pub unsupported: Option<StartError>,
-    /// Whether somebody wrote save points; the default ones, nobody asked for.
-    pub wants_saves: bool,
     /// The users that it declares.
     pub users: Vec<DeclaredUser>,
 }
@@ -305,7 +303,6 @@ impl Loader {
         let launch = Launch {
             users: self.users,
             unsupported: self.suspects.judge(&settings),
-            wants_saves: self.seen.contains("save") && !settings.save.0.is_empty(),
             config: Config::new(settings, file),
         };
         Ok(Startup::Serve(Box::new(launch)))

@@ -30,7 +30,7 @@ const TABLE: [Unsupported; 3] = [
     Unsupported {
         directive: "appendonly",
         asked: |settings| settings.appendonly,
-        reason: "the append-only file is not supported: data is not persisted yet, and a restart loses it",
+        reason: "the append-only file is not supported: what was written since the last snapshot is lost with the process",
         starts: true,
     },
 ];

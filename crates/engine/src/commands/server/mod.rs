@@ -11,6 +11,7 @@ mod memory;
 mod module;
 mod monitor;
 mod role;
+mod save;
 mod shutdown;
 mod slowlog;
 mod time;
@@ -29,6 +30,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &module::MODULE,
     &monitor::MONITOR,
     &role::ROLE,
+    &save::SAVE,
+    &save::BGSAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &time::TIME,

@@ -5,6 +5,7 @@ mod protocol;
 
 use super::Call;
 use crate::effects::Moment;
+use crate::persistence::reload;
 use moonshard_engine::effects::EventClass;
 use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
 use moonshard_engine::{Error, Rng, glob};
@@ -47,6 +48,8 @@ const HELP: &[&str] = &[
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
     "    default.",
+    "RELOAD [option ...]",
+    "    Let every key go through the bytes of a snapshot and back, in memory.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted and without effect: large elements have nodes of their own.",
     "IO-THREADS <count>",
@@ -76,6 +79,7 @@ impl Call<'_, '_> {
         let word = args.raw(1).to_ascii_lowercase();
         match (word.as_slice(), args.len()) {
             (b"help", 2) => self.reply.lines(HELP),
+            (b"reload", _) => return self.debug_reload().await,
             (b"sleep", 3) => return self.debug_sleep().await,
             (b"object", 3) => return self.debug_object().await,
             (b"populate", 3..=5) => return self.debug_populate().await,
@@ -120,6 +124,25 @@ impl Call<'_, '_> {
             }
             _ => return Err(self.wrong_subcommand()),
         }
+        Ok(())
+    }
+
+    /// Lets every shard's keys go through a snapshot in memory. The options of Redis, about a file, mean nothing here.
+    async fn debug_reload(&mut self) -> Result<(), Error> {
+        let known = |option: &&[u8]| {
+            [&b"NOSAVE"[..], b"NOFLUSH", b"MERGE"].iter().any(|word| word.eq_ignore_ascii_case(option))
+        };
+        if !self.args.from(2).iter().all(known) {
+            return Err(Error::fixed(
+                "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+            ));
+        }
+        let engine = self.engine;
+        let mut guards = self.lock_every().await?;
+        let outcome = reload(&mut guards.shards(), engine);
+        drop(guards);
+        outcome.map_err(|error| Error::text(format!("ERR Error trying to load the RDB dump: {error}")))?;
+        self.reply.ok();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The sections `persistence` and `replication`.
 
 use super::Report;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub(super) fn persistence(report: &mut Report<'_>) {
     let changes: u64 = report.shards.iter().map(|shard| shard.changes).sum();
@@ -15,19 +15,20 @@ pub(super) fn persistence(report: &mut Report<'_>) {
         "current_cow_size_age",
     ]);
     report.field("current_fork_perc", "0.00");
-    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    let state = &report.server.persistence;
+    let keys = |count: &AtomicU64| if state.is_saving() { count.load(Relaxed) } else { 0 };
+    report.field("current_save_keys_processed", keys(&state.keys.0));
+    report.field("current_save_keys_total", keys(&state.keys.1));
     report.field("rdb_changes_since_last_save", unsaved);
-    report.field("rdb_bgsave_in_progress", 0);
-    report.field("rdb_last_save_time", report.server.started_ms / 1000);
-    report.field("rdb_last_bgsave_status", "ok");
-    report.field("rdb_last_bgsave_time_sec", -1);
-    report.field("rdb_current_bgsave_time_sec", -1);
-    report.zeros(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-    ]);
+    report.field("rdb_bgsave_in_progress", u8::from(state.is_saving()));
+    report.field("rdb_last_save_time", state.last_save.load(Relaxed));
+    report.field("rdb_last_bgsave_status", if state.has_failed() { "err" } else { "ok" });
+    report.field("rdb_last_bgsave_time_sec", state.last_seconds.load(Relaxed));
+    report.field("rdb_current_bgsave_time_sec", state.current_seconds());
+    report.field("rdb_saves", state.saves.load(Relaxed));
+    report.zeros(&["rdb_last_cow_size"]);
+    report.field("rdb_last_load_keys_expired", state.loaded.1.load(Relaxed));
+    report.field("rdb_last_load_keys_loaded", state.loaded.0.load(Relaxed));
     report.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     report.field("aof_last_rewrite_time_sec", -1);
     report.field("aof_current_rewrite_time_sec", -1);

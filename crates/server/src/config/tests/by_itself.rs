@@ -156,9 +156,6 @@ fn what_is_not_supported_is_refused_with_its_line() {
     for text in ["tls-port 6380\ntls-port 0", "replicaof a 1\nreplicaof no one", "appendonly yes", ""] {
         assert_eq!(refusal(text), None, "{text}");
     }
-    let wants_saves = |text: &str| Config::from_text(text.as_bytes()).unwrap().wants_saves;
-    let texts = ["save 900 1", "", "save \"\"", "save 900 1\nsave \"\"", "save \"\"\nsave 60 1"];
-    assert_eq!(texts.map(wants_saves), [true, false, false, false, true]);
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! Snapshots on disk, in Redis' RDB format: written without fork while commands go on, loaded at start.
+//!
+//! A snapshot begins with all shards locked for a moment, so it is of one point in time over all of them. Then each
+//! shard in turn writes a slice of what it has ([`moonshard_engine::keyspace::Snapshot`]), under its own lock, and a
+//! thread writes the pieces to the file.
+
+mod file;
+mod load;
+mod reload;
+
+pub use load::load;
+pub use reload::reload;
+
+use crate::server::{Server, unix_ms};
+use crate::shards::ShardGuards;
+use file::{Header, SnapshotFile};
+use moonshard_engine::Error;
+use moonshard_engine::admission::Gate;
+use moonshard_lock::lock_all;
+use parking_lot::Mutex;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Bytes that a shard writes under one hold of its lock: some hundred microseconds.
+const SLICE_BYTES: usize = 64 << 10;
+/// Pieces that may wait for the disk; a shard's slice waits when there are as many.
+const PIECES_MAX: usize = 64;
+/// After a failure, the next attempt of its own waits so long.
+const RETRY_MS: u64 = 5_000;
+
+/// How often to look whether another snapshot is done.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+const IN_PROGRESS: Error = Error::fixed("ERR Background save already in progress");
+
+/// How snapshots stand.
+#[derive(Debug)]
+pub struct Persistence {
+    saving: AtomicBool,
+    /// Unix time in milliseconds of the begin of the snapshot that is being written.
+    begun_ms: AtomicU64,
+    /// Unix time in seconds of the last one that succeeded; at first, of the start.
+    pub last_save: AtomicU64,
+    last_attempt_ms: AtomicU64,
+    failed: AtomicBool,
+    /// Seconds that the last one took; -1 before the first.
+    pub last_seconds: AtomicI64,
+    /// Snapshots written since the start.
+    pub saves: AtomicU64,
+    /// Keys of the snapshot that is being written: written so far, and in all.
+    pub keys: (AtomicU64, AtomicU64),
+    /// Keys loaded at the start, and keys left out because they were due.
+    pub loaded: (AtomicU64, AtomicU64),
+    /// Whether writes are refused because the last snapshot failed.
+    refuses_writes: AtomicBool,
+    /// Why the last one failed.
+    last_error: Mutex<Option<String>>,
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        Self {
+            saving: AtomicBool::new(false),
+            begun_ms: AtomicU64::new(0),
+            last_save: AtomicU64::new(unix_ms() / 1000),
+            last_attempt_ms: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            last_seconds: AtomicI64::new(-1),
+            saves: AtomicU64::new(0),
+            keys: (AtomicU64::new(0), AtomicU64::new(0)),
+            loaded: (AtomicU64::new(0), AtomicU64::new(0)),
+            refuses_writes: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+        }
+    }
+}
+
+impl Persistence {
+    /// Whether a snapshot is being written.
+    pub fn is_saving(&self) -> bool {
+        self.saving.load(Relaxed)
+    }
+
+    /// Whether the last snapshot failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Whether writes are refused because the last snapshot failed (`stop-writes-on-bgsave-error`).
+    #[inline]
+    pub fn refuses_writes(&self) -> bool {
+        self.refuses_writes.load(Relaxed)
+    }
+
+    /// Seconds since the snapshot that is being written began; -1 when none is.
+    pub fn current_seconds(&self) -> i64 {
+        if self.is_saving() {
+            (unix_ms().saturating_sub(self.begun_ms.load(Relaxed)) / 1000) as i64
+        } else {
+            -1
+        }
+    }
+}
+
+/// A snapshot that has begun.
+pub struct Begun {
+    header: Header,
+    /// Changes of all shards before it began.
+    changes: u64,
+}
+
+impl Server {
+    /// What the state of the last snapshot forbids.
+    pub fn gate(&self) -> Gate {
+        if self.persistence.refuses_writes() { Gate::SNAPSHOT_FAILED } else { Gate::empty() }
+    }
+
+    /// Claims the one snapshot that may be written at a time.
+    ///
+    /// # Errors
+    /// When one is being written.
+    pub fn claim_snapshot(&self) -> Result<(), Error> {
+        if self.persistence.saving.swap(true, Relaxed) { Err(IN_PROGRESS) } else { Ok(()) }
+    }
+
+    /// Gives up a claim before the snapshot has begun.
+    pub fn give_up_snapshot(&self) {
+        self.persistence.saving.store(false, Relaxed);
+    }
+
+    /// Begins a claimed snapshot on all shards, which are locked.
+    pub fn begin_snapshot(&self, guards: &mut ShardGuards<'_>) -> Begun {
+        let settings = self.config.load_full();
+        let now_ms = unix_ms();
+        self.persistence.begun_ms.store(now_ms, Relaxed);
+        self.persistence.last_attempt_ms.store(now_ms, Relaxed);
+        let (mut changes, mut keys, mut timed_fields) = (0, 0, false);
+        for (_, guard) in guards.iter_mut() {
+            guard.shard.begin_snapshot(settings.rdbcompression);
+            changes += guard.shard.effects.changes;
+            keys += guard.shard.len() as u64;
+            timed_fields |= guard.shard.databases.iter().any(|database| database.hashes_with_deadlines() > 0);
+        }
+        self.persistence.keys.0.store(0, Relaxed);
+        self.persistence.keys.1.store(keys, Relaxed);
+        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields };
+        Begun { header, changes }
+    }
+
+    /// Writes a snapshot in its own time; whoever wants to know how it ended looks at [`Persistence`].
+    pub fn write_in_background(self: &Arc<Self>, begun: Begun) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            // What went wrong is in the log, and in INFO.
+            let _ = server.write_snapshot(begun).await;
+        });
+    }
+
+    /// Takes a snapshot and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When one is being written already, or this one fails.
+    pub async fn save(self: &Arc<Self>) -> Result<(), Error> {
+        self.claim_snapshot()?;
+        let all: Vec<usize> = (0..self.shards.len()).collect();
+        let begun = {
+            let Ok(mut guards) = lock_all(&self.shards, &all).await else {
+                self.give_up_snapshot();
+                return Err(Error::BUSY);
+            };
+            self.begin_snapshot(&mut guards)
+        };
+        self.write_snapshot(begun).await.map_err(|error| Error::text(format!("ERR {error}")))
+    }
+
+    /// Takes the last snapshot before the server ends, if the settings have save points.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn save_at_end(self: &Arc<Self>) -> Result<(), Error> {
+        if self.config.load().save.0.is_empty() { Ok(()) } else { self.save_after_others().await }
+    }
+
+    /// Takes a snapshot, once the one is done that may be going on.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn save_after_others(self: &Arc<Self>) -> Result<(), Error> {
+        // A script would hold its shard for as long as it likes.
+        self.end_scripts();
+        while self.persistence.is_saving() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.save().await
+    }
+
+    /// Writes a snapshot that has begun, and notes how it went.
+    async fn write_snapshot(self: &Arc<Self>, begun: Begun) -> io::Result<()> {
+        let changes = begun.changes;
+        let outcome = self.write_pieces(begun).await;
+        let state = &self.persistence;
+        let now_ms = unix_ms();
+        state
+            .last_seconds
+            .store((now_ms.saturating_sub(state.begun_ms.load(Relaxed)) / 1000) as i64, Relaxed);
+        state.failed.store(outcome.is_err(), Relaxed);
+        match &outcome {
+            Ok(()) => {
+                state.last_save.store(now_ms / 1000, Relaxed);
+                state.saves.fetch_add(1, Relaxed);
+                self.figures.saved_changes.store(changes, Relaxed);
+                *state.last_error.lock() = None;
+                tracing::info!(keys = state.keys.0.load(Relaxed), "snapshot saved on disk");
+            }
+            Err(error) => {
+                *state.last_error.lock() = Some(error.to_string());
+                tracing::warn!(%error, "snapshot failed");
+            }
+        }
+        self.judge_writes();
+        state.saving.store(false, Relaxed);
+        outcome
+    }
+
+    /// Decides whether writes are refused, when a snapshot has ended or the settings have changed.
+    pub fn judge_writes(&self) {
+        let settings = self.config.load();
+        let refuses = settings.stop_writes_on_bgsave_error
+            && !settings.save.0.is_empty()
+            && self.persistence.has_failed();
+        self.persistence.refuses_writes.store(refuses, Relaxed);
+    }
+
+    async fn write_pieces(self: &Arc<Self>, begun: Begun) -> io::Result<()> {
+        let settings = self.config.load_full();
+        let path = PathBuf::from(String::from_utf8_lossy(&settings.dbfilename).into_owned());
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(PIECES_MAX);
+        let mut file = SnapshotFile::create(path, &settings, begun.header)?;
+        let writer = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+            let mut receiver = receiver;
+            while let Some(piece) = receiver.blocking_recv() {
+                file.write(&piece)?;
+            }
+            file.finish()
+        })?;
+        self.walk_shards(&sender).await;
+        drop(sender);
+        tokio::task::spawn_blocking(move || {
+            writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer failed")))
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Lets every shard write its part, slice by slice, each in turn: so what a shard had to write ahead of its turn
+    /// does not wait for long.
+    async fn walk_shards(&self, pieces: &tokio::sync::mpsc::Sender<Vec<u8>>) {
+        let mut left: Vec<usize> = (0..self.shards.len()).collect();
+        let mut failed = false;
+        while !left.is_empty() {
+            let mut next = Vec::with_capacity(left.len());
+            for index in left {
+                let Ok(mut guard) = self.shards[index].lock.lock_patient().await else { continue };
+                let done = failed || guard.shard.snapshot_slice(SLICE_BYTES);
+                let Some(snapshot) = &mut guard.shard.snapshot else { continue };
+                let before = snapshot.keys();
+                let piece = snapshot.take(Vec::new());
+                if done {
+                    self.persistence.keys.0.fetch_add(before, Relaxed);
+                    drop(guard.shard.end_snapshot());
+                } else {
+                    next.push(index);
+                }
+                drop(guard);
+                // The file cannot be written: nothing more is worth taking.
+                failed |= !piece.is_empty() && pieces.send(piece).await.is_err();
+                tokio::task::yield_now().await;
+            }
+            left = next;
+        }
+    }
+
+    /// Takes a snapshot if a save point says so; called about every second.
+    pub async fn save_by_itself(self: &Arc<Self>) {
+        let state = &self.persistence;
+        let settings = self.config.load_full();
+        let changes: u64 = self.shard_figures().iter().map(|shard| shard.changes).sum();
+        let unsaved = changes.saturating_sub(self.figures.saved_changes.load(Relaxed));
+        let now_ms = unix_ms();
+        let since = (now_ms / 1000).saturating_sub(state.last_save.load(Relaxed));
+        let due = settings.save.0.iter().any(|point| {
+            unsaved >= u64::try_from(point.changes).unwrap_or(0)
+                && since > u64::try_from(point.seconds).unwrap_or(0)
+        });
+        let may =
+            !state.has_failed() || now_ms.saturating_sub(state.last_attempt_ms.load(Relaxed)) > RETRY_MS;
+        if due && may && !state.is_saving() {
+            tracing::info!(unsaved, seconds = since, "changes since the last snapshot: saving");
+            let server = self.clone();
+            tokio::spawn(async move {
+                // What went wrong is in the log, and in INFO.
+                let _ = server.save().await;
+            });
+        }
+    }
+}
