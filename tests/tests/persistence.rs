@@ -249,3 +249,25 @@ fn what_is_loaded_is_judged_by_the_clock() {
     assert!((1..=10_000_000).contains(&ttl));
     assert_eq!(client.ask("HTTL fields FIELDS 2 f g").raw.iter().filter(|&&byte| byte == b'-').count(), 1);
 }
+
+const LIBRARY: &str = "#!lua name=mine\nredis.register_function('answer', function() return 42 end)";
+
+#[test]
+fn scripts_and_functions_survive() {
+    let server = Server::moonshard(4, &["--save", ""]);
+    let mut client = server.connect();
+    client.ask("EVAL return('evaluated') 0");
+    let loaded = client.ask("SCRIPT LOAD return('loaded')").text();
+    client.command(&["FUNCTION", "LOAD", LIBRARY]).unwrap();
+    client.ask("SAVE");
+    let next = start("moonshard", server.dir());
+    let mut client = next.connect();
+    let sha = loaded.trim_end().rsplit("\r\n").next().unwrap().trim_matches('"').to_owned();
+    assert_eq!(client.ask(&format!("EVALSHA {sha} 0")).raw, b"$6\r\nloaded\r\n");
+    assert_eq!(client.ask("EVALSHA 52f3a2e8d1ab8ab0a8bb8c8ad4ef4d2f4f4a2d1b 0").raw[0], b'-');
+    assert_eq!(client.ask("FCALL answer 0").raw, b":42\r\n");
+    assert!(client.ask("INFO memory").text().contains("number_of_cached_scripts:2"));
+    // Redis reads the functions and passes over the scripts.
+    let redis = start("redis", server.dir());
+    assert_eq!(redis.connect().ask("FCALL answer 0").raw, b":42\r\n");
+}

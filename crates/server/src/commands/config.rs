@@ -102,9 +102,6 @@ fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), App
             ApplyError { directive: "bind", reason: "Failed to bind to specified addresses.".into() }
         });
     }
-    if new.save != old.save && !new.save.0.is_empty() {
-        tracing::warn!("save points are not supported: data is not persisted yet, and a restart loses it");
-    }
     if new.requirepass != old.requirepass {
         server.acl.set_default_password(new.requirepass.as_deref());
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use moonshard_rdb::{Checksum, Opcode, Writer};
+use moonshard_scripting::{Keep, Stored};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,14 @@ pub struct Header {
     pub used_memory: u64,
     /// Whether hashes have fields that expire.
     pub timed_fields: bool,
+    /// The libraries of functions and the scripts.
+    pub stored: Vec<Stored>,
 }
+
+/// Names under which a file holds a script that SCRIPT LOAD has made known, as Redis before 7 wrote it, and one that
+/// only EVAL has. Redis 7 passes over both.
+pub const LOADED_SCRIPT: &[u8] = b"lua";
+pub const EVALUATED_SCRIPT: &[u8] = b"moonshard-eval";
 
 /// A snapshot's file while it is written.
 pub struct SnapshotFile {
@@ -113,6 +121,20 @@ fn begin(header: &Header) -> Vec<u8> {
         writer.byte(Opcode::Aux as u8);
         writer.string(name.as_bytes());
         writer.string(value.as_bytes());
+    }
+    for stored in &header.stored {
+        match stored {
+            Stored::Library(library) => {
+                writer.byte(Opcode::Function2 as u8);
+                writer.string(library.code());
+            }
+            Stored::Script(script) => {
+                let loaded = script.keep() == Keep::Loaded;
+                writer.byte(Opcode::Aux as u8);
+                writer.string(if loaded { LOADED_SCRIPT } else { EVALUATED_SCRIPT });
+                writer.string(&script.source);
+            }
+        }
     }
     writer.into_bytes()
 }

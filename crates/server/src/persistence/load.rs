@@ -1,10 +1,12 @@
 //! Loads a snapshot's file into empty shards.
 
+use super::file::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use crate::server::{Server, engine_settings, unix_ms};
 use moonshard_engine::Settings;
 use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_rdb::{Chunked, Limits, Opcode, Reader, Source, ValueType};
+use moonshard_scripting::Keep;
 use moonshard_store::Entry;
 use std::fs::File;
 use std::io;
@@ -64,12 +66,26 @@ pub fn load(server: &Server) -> Result<(), LoadError> {
     if outcome.is_ok() && settings.rdbchecksum {
         outcome = check_end(&mut reader);
     }
-    let Items { keys, expired, .. } = items;
+    let Items { keys, expired, code, .. } = items;
+    let outcome = outcome.and_then(|()| take_up(server, &code));
     server.persistence.loaded.0.store(keys, Relaxed);
     server.persistence.loaded.1.store(expired, Relaxed);
     outcome.map_err(|reason| LoadError::Corrupt { file: name, reason, keys })?;
     let millis = unix_ms().saturating_sub(started_ms);
     tracing::info!(keys, expired, millis, "snapshot loaded from disk");
+    Ok(())
+}
+
+/// Makes scripts and libraries known.
+fn take_up(server: &Server, code: &[(Code, Vec<u8>)]) -> Result<(), String> {
+    let scripts = &server.scripts;
+    for (kind, text) in code {
+        match kind {
+            Code::Script(keep) => scripts.registry.take_up(text, *keep).map(drop),
+            Code::Library => scripts.registry.libraries().load(text, false, &scripts.settings).map(drop),
+        }
+        .map_err(|error| format!("a script in it: {error}"))?;
+    }
     Ok(())
 }
 
@@ -122,12 +138,21 @@ pub(super) struct Items {
     expired: u64,
     now_ms: u64,
     limits: Limits,
+    /// Scripts and libraries, in the file's order.
+    code: Vec<(Code, Vec<u8>)>,
+}
+
+/// What a text of Lua is.
+#[derive(Clone, Copy)]
+enum Code {
+    Script(Keep),
+    Library,
 }
 
 impl Items {
     /// Nothing read yet; keys that are due at Unix time `now_ms` in milliseconds are left out.
     pub(super) const fn new(now_ms: u64, limits: Limits) -> Self {
-        Self { db: 0, expiry_ms: None, keys: 0, expired: 0, now_ms, limits }
+        Self { db: 0, expiry_ms: None, keys: 0, expired: 0, now_ms, limits, code: Vec::new() }
     }
 
     /// Reads up to the opcode of the end, and hands every key with its database to `put`.
@@ -171,8 +196,13 @@ impl Items {
                     reader.length()?;
                 }
                 Opcode::Aux => {
-                    reader.string()?;
-                    reader.string()?;
+                    let kind = match reader.string()? {
+                        LOADED_SCRIPT => Some(Code::Script(Keep::Loaded)),
+                        EVALUATED_SCRIPT => Some(Code::Script(Keep::Evaluated)),
+                        _ => None,
+                    };
+                    let value = reader.string()?;
+                    self.code.extend(kind.map(|kind| (kind, value.to_vec())));
                 }
                 // How long a key was idle, and how often it was used, begins anew.
                 Opcode::Idle => {
@@ -182,7 +212,8 @@ impl Items {
                     reader.byte()?;
                 }
                 Opcode::Function2 => {
-                    reader.string()?;
+                    let library = reader.string()?.to_vec();
+                    self.code.push((Code::Library, library));
                 }
                 Opcode::Function | Opcode::ModuleAux | Opcode::End => return Ok(false),
             }

@@ -146,7 +146,8 @@ impl Server {
         }
         self.persistence.keys.0.store(0, Relaxed);
         self.persistence.keys.1.store(keys, Relaxed);
-        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields };
+        let stored = self.scripts.registry.stored();
+        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields, stored };
         Begun { header, changes }
     }
 
@@ -189,12 +190,25 @@ impl Server {
     /// # Errors
     /// When it fails.
     pub async fn save_after_others(self: &Arc<Self>) -> Result<(), Error> {
-        // A script would hold its shard for as long as it likes.
-        self.end_scripts();
-        while self.persistence.is_saving() {
-            tokio::time::sleep(LOOK_EVERY).await;
+        let save = async {
+            loop {
+                match self.save().await {
+                    Err(error) if error == IN_PROGRESS || error == Error::BUSY => {
+                        tokio::time::sleep(LOOK_EVERY).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        };
+        tokio::pin!(save);
+        loop {
+            // A script would hold its shard for as long as it likes, and others may wait behind it.
+            self.end_scripts();
+            tokio::select! {
+                outcome = &mut save => return outcome,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
-        self.save().await
     }
 
     /// Writes a snapshot that has begun, and notes how it went.
