@@ -84,7 +84,7 @@ impl Call<'_, '_> {
         let ratio = if used == 0 { 1.0 } else { resident as f64 / used as f64 };
         let extra = resident as i64 - used as i64;
 
-        self.reply.map(26 + filled.len());
+        self.reply.map(27 + filled.len());
         self.stat("peak.allocated", peak as i64);
         self.stat("total.allocated", used as i64);
         self.stat("startup.allocated", startup as i64);
