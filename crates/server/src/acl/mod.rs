@@ -71,7 +71,7 @@ impl Users {
     }
 
     /// Puts a user in the place of the one that had its name, or adds it.
-    fn put(&mut self, user: User) -> &Account {
+    fn put(&mut self, user: User) -> Account {
         let serial = match self.by_name.get(user.name()) {
             Some(old) => old.serial,
             None => {
@@ -81,7 +81,8 @@ impl Users {
         };
         let name = user.name().into();
         let account = Account { serial, user: Arc::new(user) };
-        self.by_name.entry(name).insert_entry(account).into_mut()
+        self.by_name.insert(name, account.clone());
+        account
     }
 
     fn default_account(&self) -> Account {
@@ -152,7 +153,7 @@ impl Acl {
             Some(old) => old.user.with_rules(rules, defaults)?,
             None => User::new(name, defaults).with_rules(rules, defaults)?,
         };
-        let new = users.put(new).clone();
+        let new = users.put(new);
         drop(users);
         self.changed();
         Ok((old, new))
