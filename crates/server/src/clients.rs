@@ -255,6 +255,11 @@ impl Client {
         self.is_killed() || self.pushes.any() || self.wait_news.load(Relaxed) > 0
     }
 
+    /// Whether nothing but what was pushed is to be done.
+    pub fn only_has_pushes(&self) -> bool {
+        !self.is_killed() && self.wait_news.load(Relaxed) == WaitNews::None as u8
+    }
+
     /// Tells the connection's task that its wait is over.
     pub fn wake_served(&self) {
         self.wait_news.store(WaitNews::Over as u8, Relaxed);

@@ -88,6 +88,8 @@ pub struct Connection<S> {
     sent: usize,
     /// Whether the read buffer may hold requests that were not run because too many replies wait.
     backlog: bool,
+    /// Whether what was pushed waits for more of it, until the other ready tasks of this thread have run.
+    gathering: bool,
     waker: Option<Waker>,
     /// When the wait for a key is given up.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -116,6 +118,7 @@ impl<S> Connection<S> {
             reply,
             sent: 0,
             backlog: false,
+            gathering: false,
             waker: None,
             deadline: None,
             registration,
@@ -138,6 +141,7 @@ impl<S> Connection<S> {
             reply: self.reply,
             sent: self.sent,
             backlog: self.backlog,
+            gathering: false,
             waker: None,
             // A timer belongs to its event loop: the wait goes on with a new one.
             deadline: None,
@@ -269,6 +273,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.waker = Some(cx.waker().clone());
         }
         if self.session.client.has_news() {
+            if !self.gathering && self.session.client.only_has_pushes() {
+                // Those who are about to run may have more to say: all of it is sent with one call.
+                self.gathering = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.gathering = false;
             return Poll::Ready(Wake::News);
         }
         if want == Want::Key && self.poll_deadline(cx).is_ready() {
