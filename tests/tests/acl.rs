@@ -238,6 +238,29 @@ fn denials_name_the_client_and_its_command() {
 }
 
 #[test]
+fn whoever_deletes_itself_can_do_nothing_more() {
+    if under_test_is_redis() {
+        // There, the rest of the transaction runs as the default user.
+        return;
+    }
+    let server = Server::moonshard(4, &[]);
+    let (mut admin, mut user) = (server.connect(), server.connect());
+    ok(&mut admin, "ACL SETUSER u on nopass +@all ~*");
+    ok(&mut user, "AUTH u x");
+    let requests = ["MULTI", "SET a 1", "ACL DELUSER u", "ACL SETUSER other", "SET b 1", "EXEC", "SET c 1"];
+    let requests: Vec<Vec<u8>> =
+        requests.iter().map(|words| encode(&words.split(' ').collect::<Vec<_>>())).collect();
+    user.send_raw(&requests.concat()).unwrap();
+    let replies = String::from_utf8(user.read_to_end().unwrap()).unwrap();
+    assert!(
+        replies.contains("*4\r\n+OK\r\n:1\r\n-NOPERM") && replies.ends_with("subcommand\r\n"),
+        "{replies}"
+    );
+    assert_eq!(admin.ask("EXISTS a b c").raw, b":1\r\n");
+    assert_eq!(admin.ask("ACL USERS").raw, b"*1\r\n$7\r\ndefault\r\n");
+}
+
+#[test]
 fn passwords_stay_out_of_the_slow_log() {
     let server = Server::moonshard(1, &["--slowlog-log-slower-than", "0"]);
     let mut client = server.connect();

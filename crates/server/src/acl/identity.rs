@@ -2,7 +2,8 @@
 
 use super::{Account, Acl};
 use crate::connection::Session;
-use moonshard_engine::acl::{Access, Denials, User};
+use moonshard_engine::acl::{Access, Denials, NewSelectors, User};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Who a connection's client is logged in as.
@@ -15,6 +16,8 @@ pub struct Identity {
     logged_in: bool,
     /// The users' generation of which the account is.
     generation: u64,
+    /// Whether the user is no more: what is left to run may do nothing.
+    is_lost: bool,
 }
 
 /// Whether clients begin as this default user without logging in.
@@ -28,7 +31,7 @@ impl Identity {
         let generation = acl.generation();
         let account = acl.default_account();
         let logged_in = is_open(&account.user);
-        Self { restricted: !account.user.is_unrestricted(), account, logged_in, generation }
+        Self { restricted: !account.user.is_unrestricted(), account, logged_in, generation, is_lost: false }
     }
 
     /// The user.
@@ -74,17 +77,23 @@ impl Session {
         self.show_user();
     }
 
-    /// The user is no more: the connection ends once what it has sent so far is answered.
+    /// The user is no more: the connection ends once the command that runs is answered. What is left of a transaction
+    /// may do nothing.
     pub fn lose_user(&mut self, acl: &Acl) {
         self.log_out(acl);
+        let serial = self.identity.serial();
+        let user = Arc::new(User::new(User::DEFAULT, NewSelectors::default()));
+        self.identity.become_user(Account { serial, user });
         self.identity.logged_in = false;
+        self.identity.is_lost = true;
+        self.authenticated = false;
         self.closing = true;
     }
 
     /// Takes over what has changed about the user, if anything has changed about any.
     #[inline]
     pub fn refresh_user(&mut self, acl: &Acl) {
-        if acl.generation() != self.identity.generation {
+        if acl.generation() != self.identity.generation && !self.identity.is_lost {
             self.renew_user(acl);
         }
     }
