@@ -111,6 +111,10 @@ pub struct Control {
     busy: AtomicU64,
     /// The first 64 bits of the running script's SHA1, which tell it apart; 0 for a function.
     sha_bits: AtomicU64,
+    /// Milliseconds that the running script allows itself; 0 for no limit.
+    max_ms: AtomicU64,
+    /// The limit in milliseconds that the killed script was over; 0 if somebody killed it.
+    overstepped_ms: AtomicU64,
     /// The slow run, described by itself.
     slow_call: Mutex<Option<SlowCall>>,
     bell: OnceLock<Arc<Bell>>,
@@ -129,12 +133,14 @@ impl Control {
         let _ = self.bell.set(bell);
     }
 
-    /// Begins a run of a script, or of a function, which has no SHA1, on this thread. Returns its number.
+    /// Begins a run of a script, or of a function, which has no SHA1, on this thread. Returns its number. `max_ms` is
+    /// the run's own limit, 0 for none.
     #[inline]
-    pub(crate) fn begin(&self, sha: Option<&Sha>) -> u64 {
+    pub(crate) fn begin(&self, sha: Option<&Sha>, max_ms: u64) -> u64 {
         let run = (self.state.load(Ordering::Relaxed) >> RUN_SHIFT) + 1;
         self.thread.store(signal::this_thread(), Ordering::Relaxed);
         self.sha_bits.store(sha.map_or(0, Sha::bits), Ordering::Relaxed);
+        self.max_ms.store(max_ms, Ordering::Relaxed);
         let kind = if sha.is_none() { FUNCTION } else { 0 };
         // Ordered before the look at the bell, as the watchdog orders its look at the state after `asleep`.
         self.state.swap((run << RUN_SHIFT) | kind | RUNNING, Ordering::SeqCst);
@@ -232,6 +238,23 @@ impl Control {
         }
     }
 
+    /// Milliseconds that the running script allows itself; 0 for no limit.
+    pub(crate) fn max_ms(&self) -> u64 {
+        self.max_ms.load(Ordering::Relaxed)
+    }
+
+    /// Ends this run for it is over its limit, if it has not written.
+    pub(crate) fn kill_over(&self, run: u64, limit_ms: u64) -> Kill {
+        // Written before the kill can be seen; a run that is not killed does not ask.
+        self.overstepped_ms.store(limit_ms, Ordering::Relaxed);
+        self.kill_unless(WROTE, Some(run))
+    }
+
+    /// The limit in milliseconds for which the script was killed; 0 if somebody killed it.
+    pub(crate) fn overstepped_ms(&self) -> u64 {
+        self.overstepped_ms.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn mark_busy(&self, run: u64) {
         self.busy.store(run, Ordering::Release);
     }
@@ -271,18 +294,32 @@ impl Control {
 
     /// Ends the running script if it has not written: neither `pcall` nor a coroutine saves it.
     pub fn kill(&self) -> Kill {
-        self.kill_unless(WROTE)
+        self.overstepped_ms.store(0, Ordering::Relaxed);
+        self.kill_unless(WROTE, None)
+    }
+
+    /// Ends the running script if it is slow, is this one, and has not written.
+    pub fn kill_script(&self, sha: &Sha) -> Kill {
+        let Some(run) = self.run() else { return Kill::NotBusy };
+        // Its number is compared again by the kill: another script may run by then.
+        if !self.is_slow(run) || self.kind() != Kind::Script || self.running_sha_bits() != Some(sha.bits()) {
+            return Kill::NotBusy;
+        }
+        self.overstepped_ms.store(0, Ordering::Relaxed);
+        self.kill_unless(WROTE, Some(run))
     }
 
     /// Ends the running script whether it has written or not: for SHUTDOWN.
     pub fn kill_even_if_written(&self) -> Kill {
-        self.kill_unless(0)
+        self.overstepped_ms.store(0, Ordering::Relaxed);
+        self.kill_unless(0, None)
     }
 
-    fn kill_unless(&self, forbidden: u64) -> Kill {
+    /// Ends `run`, or whatever runs, unless it has one of the flags `forbidden`.
+    fn kill_unless(&self, forbidden: u64, run: Option<u64>) -> Kill {
         let mut state = self.state.load(Ordering::Acquire);
         loop {
-            if state & RUNNING == 0 {
+            if state & RUNNING == 0 || run.is_some_and(|run| state >> RUN_SHIFT != run) {
                 return Kill::NotBusy;
             }
             if state & forbidden != 0 {
@@ -322,6 +359,11 @@ pub fn kill_slow(controls: &[Arc<Control>], kind: Kind) -> Kill {
     }
 }
 
+/// SCRIPT KILL SHA: ends this script wherever it runs and is slow.
+pub fn kill_slow_script(controls: &[Arc<Control>], sha: &Sha) -> Kill {
+    controls.iter().map(|control| control.kill_script(sha)).max().unwrap_or(Kill::NotBusy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,20 +374,20 @@ mod tests {
         let control = Control::new();
         let sha = Sha::of(b"");
         assert_eq!(control.kill(), Kill::NotBusy);
-        control.begin(Some(&sha));
+        control.begin(Some(&sha), 0);
         assert!(control.begin_writing());
         assert!(control.has_written());
         assert_eq!(control.kill(), Kill::Unkillable);
         assert_eq!(control.kill_even_if_written(), Kill::Killed);
         assert!(control.is_killed());
         assert!(control.end());
-        control.begin(Some(&sha));
+        control.begin(Some(&sha), 0);
         assert!(!control.is_killed() && !control.has_written());
         assert_eq!(control.running_sha_bits(), Some(sha.bits()));
         assert_eq!(control.kill(), Kill::Killed);
         assert!(!control.begin_writing());
         assert!(control.end());
-        control.begin(Some(&sha));
+        control.begin(Some(&sha), 0);
         assert!(control.begin_writing());
         control.did_not_write();
         assert!(!control.has_written());
@@ -358,8 +400,8 @@ mod tests {
         signal::install().unwrap();
         let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
         let sha = Sha::of(b"");
-        let first = controls[0].begin(Some(&sha));
-        controls[1].begin(Some(&sha));
+        let first = controls[0].begin(Some(&sha), 0);
+        controls[1].begin(Some(&sha), 0);
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::NotBusy);
         controls[0].mark_slow(first);
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::Killed);
@@ -367,10 +409,43 @@ mod tests {
     }
 
     #[test]
+    fn a_named_script_is_the_only_one_killed() {
+        signal::install().unwrap();
+        let controls = [Arc::new(Control::new()), Arc::new(Control::new()), Arc::new(Control::new())];
+        let (one, other) = (Sha::of(b"one"), Sha::of(b"other"));
+        for (control, sha) in controls.iter().zip([&one, &other, &one]) {
+            let run = control.begin(Some(sha), 0);
+            control.mark_slow(run);
+        }
+        assert_eq!(kill_slow_script(&controls, &Sha::of(b"third")), Kill::NotBusy);
+        assert!(controls[2].begin_writing());
+        assert_eq!(kill_slow_script(&controls, &one), Kill::Killed);
+        let killed: Vec<_> = controls.iter().map(|control| control.is_killed()).collect();
+        assert_eq!(killed, [true, false, false], "the third has written");
+        controls[0].end();
+        assert_eq!(kill_slow_script(&controls, &one), Kill::Unkillable);
+    }
+
+    #[test]
+    fn a_limit_kills_the_run_that_was_over_it_and_no_other() {
+        signal::install().unwrap();
+        let control = Control::new();
+        let sha = Sha::of(b"");
+        let first = control.begin(Some(&sha), 7);
+        assert_eq!(control.max_ms(), 7);
+        control.end();
+        let second = control.begin(Some(&sha), 0);
+        assert_eq!(control.kill_over(first, 7), Kill::NotBusy);
+        assert!(!control.is_killed());
+        assert_eq!(control.kill_over(second, 9), Kill::Killed);
+        assert_eq!((control.is_killed(), control.overstepped_ms()), (true, 9));
+    }
+
+    #[test]
     fn each_kind_has_its_own_kill() {
         signal::install().unwrap();
         let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
-        let run = controls[0].begin(None);
+        let run = controls[0].begin(None, 0);
         controls[0].mark_slow(run);
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::Other(Kind::Function));
         assert_eq!(controls[0].busy(), None);
@@ -382,7 +457,7 @@ mod tests {
         controls[0].end();
         assert!(controls[0].slow_call().is_none());
         assert_eq!(kill_slow(&controls, Kind::Function), Kill::NotBusy);
-        let run = controls[1].begin(None);
+        let run = controls[1].begin(None, 0);
         controls[1].mark_slow(run);
         assert!(controls[1].begin_writing());
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::Unkillable);

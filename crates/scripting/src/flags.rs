@@ -1,5 +1,6 @@
 //! A script's flags, and the shebang line that declares them.
 
+use crate::limits::Limits;
 use bitflags::bitflags;
 use memchr::memchr;
 use moonshard_engine::Error;
@@ -66,6 +67,8 @@ impl ScriptFlags {
 pub struct Shebang {
     /// The flags.
     pub flags: ScriptFlags,
+    /// The limits.
+    pub limits: Limits,
     /// Length of the shebang, without its line feed: the rest of the text is Lua, with its lines numbered from 1
     /// as the user sees them.
     pub len: usize,
@@ -89,8 +92,11 @@ impl Shebang {
         if engine != b"#!lua" {
             return Err(quoting("ERR Unexpected engine in script shebang: ", engine));
         }
-        let mut flags = ScriptFlags::DECLARED;
+        let (mut flags, mut limits) = (ScriptFlags::DECLARED, Limits::default());
         for option in options {
+            if limits.take_option(option)? {
+                continue;
+            }
             let Some(names) = option.strip_prefix(b"flags=") else {
                 return Err(quoting("ERR Unknown lua shebang option: ", option));
             };
@@ -102,7 +108,7 @@ impl Shebang {
                 }
             }
         }
-        Ok(Self { flags, len })
+        Ok(Self { flags, limits, len })
     }
 }
 
@@ -133,11 +139,14 @@ mod tests {
         assert_eq!(parsed.flags, ScriptFlags::DECLARED | ScriptFlags::NO_WRITES | ScriptFlags::ALLOW_OOM);
         assert_eq!(parsed.len, 31);
         let parsed = Shebang::parse(b"#!lua\nreturn 1").unwrap();
-        assert_eq!(parsed, Shebang { flags: ScriptFlags::DECLARED, len: 5 });
+        assert_eq!(parsed, Shebang { flags: ScriptFlags::DECLARED, len: 5, ..Shebang::default() });
         let parsed = Shebang::parse(b"#!lua flags=\nreturn 1").unwrap();
         assert_eq!(parsed.flags, ScriptFlags::DECLARED);
         let parsed = Shebang::parse(b"#!lua flags=allow-undeclared-keys\n").unwrap();
         assert!(parsed.flags.contains(ScriptFlags::ALLOW_UNDECLARED_KEYS));
+        let parsed = Shebang::parse(b"#!lua max-ms=50 flags=no-writes memory-limit=1mb\n").unwrap();
+        assert_eq!(parsed.flags, ScriptFlags::DECLARED | ScriptFlags::NO_WRITES);
+        assert_eq!(parsed.limits, Limits { max_ms: 50, memory_bytes: 1 << 20 });
     }
 
     #[test]
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!(error("#!lua"), "ERR Invalid script shebang");
         assert_eq!(error("#!not-lua\nreturn 1"), "ERR Unexpected engine in script shebang: #!not-lua");
         assert_eq!(error("#!lua bad=1\nreturn 1"), "ERR Unknown lua shebang option: bad=1");
+        assert_eq!(error("#!lua max-ms=x\nreturn 1"), "ERR Invalid max-ms in script shebang: x");
         assert_eq!(error("#!lua flags=bad\nreturn 1"), "ERR Unexpected flag in script shebang: bad");
         assert_eq!(error("#!lua flags=no-writes,\nreturn 1"), "ERR Unexpected flag in script shebang: ");
         assert_eq!(error("#!lua \"\nreturn 1"), "ERR Invalid engine in script shebang");

@@ -11,6 +11,7 @@ mod compile;
 mod control;
 mod flags;
 mod library;
+mod limits;
 mod lru;
 mod lua;
 mod lua_stack;
@@ -29,9 +30,10 @@ mod watchdog;
 /// limit of Lua's own stack ends their recursion; a smaller stack would end first, and with it the process.
 pub const THREAD_STACK_BYTES: usize = 16 << 20;
 
-pub use control::{Control, Kill, Kind, SlowCall, kill_slow};
+pub use control::{Control, Kill, Kind, SlowCall, kill_slow, kill_slow_script};
 pub use flags::{ScriptFlags, Shebang};
 pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, RestorePolicy};
+pub use limits::Limits;
 pub use plan::{Plan, declared_flags, plan};
 pub use registry::{Keep, Registry, Script, Stored};
 pub use settings::ScriptSettings;

@@ -1,7 +1,7 @@
 //! The settings of scripts, which change while the server runs.
 
 use crate::flags::ScriptFlags;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Live settings, one for all shards.
 #[derive(Debug)]
@@ -11,6 +11,13 @@ pub struct ScriptSettings {
     /// Bytes that a VM's heap may take (`script-memory-limit`); 0 for as many as there are. A VM sees a change
     /// before its next script.
     pub memory_limit_bytes: AtomicUsize,
+    /// Milliseconds that a script may run (`script-max-ms`); 0 for as many as it likes.
+    pub max_ms: AtomicU64,
+    /// Whether a script over its limit of time is ended if it has not written (`script-kill-over-limit`). One that is
+    /// not ended is busy from then on.
+    pub kill_over_limit: AtomicBool,
+    /// Whether VMs are made without the functions that few scripts need and many attacks do (`lua-strict-sandbox`).
+    pub strict_sandbox: AtomicBool,
     default_flags: AtomicU8,
 }
 
@@ -19,6 +26,9 @@ impl Default for ScriptSettings {
         Self {
             busy_threshold_ms: AtomicU64::new(5000),
             memory_limit_bytes: AtomicUsize::new(0),
+            max_ms: AtomicU64::new(0),
+            kill_over_limit: AtomicBool::new(true),
+            strict_sandbox: AtomicBool::new(false),
             default_flags: AtomicU8::new(0),
         }
     }

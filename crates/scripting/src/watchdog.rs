@@ -1,6 +1,7 @@
 //! The thread that notices slow scripts, so that fast ones need not be looked at.
 
-use crate::control::{Bell, Control, Kind, SLOW};
+use crate::control::{Bell, Control, Kill, Kind, SLOW};
+use crate::limits::stricter;
 use crate::settings::ScriptSettings;
 use crate::signal;
 use std::io;
@@ -28,6 +29,7 @@ struct Seen {
     since: Instant,
     slow: bool,
     busy: bool,
+    over_limit: bool,
 }
 
 impl Watchdog {
@@ -78,7 +80,10 @@ fn watch(
     for control in controls {
         control.set_bell(Arc::clone(bell));
     }
-    let mut seen = vec![Seen { run: 0, since: Instant::now(), slow: false, busy: false }; controls.len()];
+    let mut seen = vec![
+        Seen { run: 0, since: Instant::now(), slow: false, busy: false, over_limit: false };
+        controls.len()
+    ];
     let mut idle = 0;
     bell.asleep.store(false, Ordering::SeqCst);
     while !stop.load(Ordering::SeqCst) {
@@ -111,7 +116,7 @@ fn look(
 ) -> bool {
     let Some(run) = control.run() else { return false };
     if seen.run != run {
-        *seen = Seen { run, since: Instant::now(), slow: false, busy: false };
+        *seen = Seen { run, since: Instant::now(), slow: false, busy: false, over_limit: false };
         return true;
     }
     let age = seen.since.elapsed();
@@ -120,6 +125,11 @@ fn look(
         control.mark_slow(run);
     } else {
         control.remind(run);
+    }
+    if over_limit(index, control, seen, settings, age) && !seen.busy {
+        seen.busy = true;
+        control.mark_busy(run);
+        on_busy(index);
     }
     let threshold = settings.busy_threshold_ms.load(Ordering::Relaxed);
     if !seen.busy && threshold > 0 && age >= Duration::from_millis(threshold) {
@@ -135,4 +145,33 @@ fn look(
         on_busy(index);
     }
     true
+}
+
+/// Deals with a script that has just come over its limit. Returns whether it goes on, and is to be told busy.
+fn over_limit(
+    index: usize,
+    control: &Control,
+    seen: &mut Seen,
+    settings: &ScriptSettings,
+    age: Duration,
+) -> bool {
+    let limit = stricter(control.max_ms(), settings.max_ms.load(Ordering::Relaxed));
+    if seen.over_limit || limit == 0 || age < Duration::from_millis(limit) {
+        return false;
+    }
+    seen.over_limit = true;
+    let kills = settings.kill_over_limit.load(Ordering::Relaxed);
+    let outcome = if kills { control.kill_over(seen.run, limit) } else { Kill::Unkillable };
+    match outcome {
+        Kill::Killed => {
+            tracing::warn!(shard = index, "Script killed: it ran for longer than {limit} milliseconds.");
+        }
+        Kill::Unkillable => tracing::warn!(
+            shard = index,
+            "A script has run for longer than {limit} milliseconds and is not ended: {}.",
+            if kills { "it has written" } else { "script-kill-over-limit is off" }
+        ),
+        Kill::NotBusy | Kill::Other(_) => return false,
+    }
+    outcome == Kill::Unkillable
 }

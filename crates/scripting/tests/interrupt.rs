@@ -162,3 +162,47 @@ fn the_watchdog_wakes_from_sleep() {
     }
     drop(watchdog);
 }
+
+#[test]
+fn a_script_over_its_limit_of_time_ends_by_itself() {
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let over =
+        |limit: u64| format!("-ERR Script killed: it ran for longer than {limit} milliseconds script: ");
+    // Its own limit, the server's, and the smaller of both.
+    for (own, server, limit) in
+        [("max-ms=20", 0, 20), ("", 30, 30), ("max-ms=20", 60_000, 20), ("max-ms=60000", 20, 20)]
+    {
+        world.settings.max_ms.store(server, Ordering::SeqCst);
+        for body in
+            ["while true do pcall(function() while true do end end) end", "return ('a'):rep(1e6):find('a*b')"]
+        {
+            let reply = world.eval(&format!("#!lua {own}\n{body}"));
+            assert!(reply.starts_with(&over(limit)), "{own} {server}\n{reply}");
+        }
+        assert_eq!(world.eval("return 'usable'"), "$6\r\nusable\r\n");
+    }
+    drop(watchdog);
+}
+
+#[test]
+fn a_script_over_its_limit_that_has_written_or_is_not_to_be_ended_is_busy() {
+    let mut world = World::default();
+    world.settings.max_ms.store(10, Ordering::SeqCst);
+    world.settings.busy_threshold_ms.store(0, Ordering::SeqCst);
+    let (send, receive) = mpsc::channel();
+    let control = Arc::clone(&world.control);
+    let watchdog = world.watch(move |shard| {
+        send.send((shard, control.is_busy())).unwrap();
+        control.kill_even_if_written();
+    });
+    let wrote = world.eval_with("redis.call('set', KEYS[1], 1) while true do end", &["k"], &[]);
+    assert_eq!(receive.try_recv(), Ok((0, true)));
+    assert!(wrote.starts_with("-ERR Script killed by user"), "{wrote}");
+    world.settings.kill_over_limit.store(false, Ordering::SeqCst);
+    let read = world.eval("while true do end");
+    assert_eq!(receive.try_recv(), Ok((0, true)));
+    assert!(read.starts_with("-ERR Script killed by user"), "{read}");
+    assert!(receive.try_recv().is_err(), "told once each");
+    drop(watchdog);
+}

@@ -191,3 +191,41 @@ fn flushed_scripts_are_gone_and_those_loaded_run() {
     assert_eq!(world.control.kill(), Kill::NotBusy);
     assert_eq!(world.control.scripts(), 3);
 }
+
+#[test]
+fn a_script_may_limit_its_own_memory() {
+    let mut world = World::default();
+    for server in [0, 256 << 20] {
+        world.settings.memory_limit_bytes.store(server, Ordering::Relaxed);
+        let reply = world.eval("#!lua memory-limit=1mb\nlocal t = {} while true do t[#t + 1] = {} end");
+        assert!(reply.contains("not enough memory"), "{reply}");
+        // What is garbage does not count.
+        let garbage =
+            "#!lua memory-limit=1mb\nfor i = 1, 100000 do local t = {i, {}, tostring(i)} end return 'done'";
+        assert_eq!(world.eval(garbage), "$4\r\ndone\r\n");
+        let more = "local t = {} for i = 1, 50000 do t[i] = {i} end return #t";
+        assert_eq!(world.eval(more), ":50000\r\n", "the next script has the server's limit");
+    }
+    world.settings.memory_limit_bytes.store(2 << 20, Ordering::Relaxed);
+    let reply = world.eval("#!lua memory-limit=1gb\nreturn #string.rep('x', 100000000)");
+    assert!(reply.contains("not enough memory"), "the server's limit is not lifted: {reply}");
+}
+
+#[test]
+fn the_strict_sandbox_has_fewer_functions() {
+    let mut world = World::default();
+    world.settings.strict_sandbox.store(true, Ordering::Relaxed);
+    for name in ["load", "loadstring", "setfenv", "getfenv", "collectgarbage", "newproxy", "coroutine"] {
+        for script in
+            [format!("return {name}"), format!("return _G.{name}"), format!("return _G['{name}'](1)")]
+        {
+            let reply = world.eval(&script);
+            assert!(reply.contains(&format!("nonexistent global variable '{name}'")), "{script}\n{reply}");
+        }
+        assert_eq!(world.eval(&format!("return rawget(_G, '{name}')")), "$-1\r\n");
+    }
+    assert_eq!(
+        world.eval("return {pcall(tostring, 1), ('x'):upper(), #cjson.encode({})}"),
+        "*3\r\n:1\r\n$1\r\nX\r\n:2\r\n"
+    );
+}

@@ -6,8 +6,8 @@ use crate::shards::ShardCell;
 use moonshard_engine::command::{Entry, Flags, Route};
 use moonshard_engine::{Args, Error, ScriptCall};
 use moonshard_scripting::{
-    Control, Kind, Registry, ScriptFlags, ScriptSettings, VmHost, Watchdog, declared_flags, kill_slow,
-    luajit_check,
+    Control, Kill, Kind, Registry, ScriptFlags, ScriptSettings, Sha, VmHost, Watchdog, declared_flags,
+    kill_slow, kill_slow_script, luajit_check,
 };
 use parking_lot::Mutex;
 use std::io;
@@ -43,6 +43,9 @@ impl Scripts {
     /// Takes over a changed configuration.
     pub fn apply(&self, settings: &Settings) {
         self.settings.busy_threshold_ms.store(settings.busy_reply_threshold, Relaxed);
+        self.settings.strict_sandbox.store(settings.lua_strict_sandbox, Relaxed);
+        self.settings.max_ms.store(settings.script_max_ms, Relaxed);
+        self.settings.kill_over_limit.store(settings.script_kill_over_limit, Relaxed);
         let limit = usize::try_from(settings.script_memory_limit).unwrap_or(usize::MAX);
         self.settings.memory_limit_bytes.store(limit, Relaxed);
         self.settings.set_default_flags(ScriptFlags::from_bits_truncate(settings.lua_default_flags.bits()));
@@ -155,6 +158,15 @@ impl Server {
     /// NOTBUSY, UNKILLABLE and BUSY.
     pub fn kill_scripts(&self, kind: Kind) -> Result<(), Error> {
         kill_slow(&self.script_controls(), kind).into_result()
+    }
+
+    /// SCRIPT KILL SHA.
+    ///
+    /// # Errors
+    /// NOTBUSY, also for what is no SHA1, and UNKILLABLE.
+    pub fn kill_script(&self, sha: &[u8]) -> Result<(), Error> {
+        let kill = |sha| kill_slow_script(&self.script_controls(), &sha);
+        Sha::from_client(sha).map_or(Kill::NotBusy, kill).into_result()
     }
 
     /// What is answered to who wants one of these shards while a script or function holds it.

@@ -2,8 +2,8 @@
 
 use super::bridge::Bridge;
 use super::call::{self, Outcome};
-use super::errors;
 use super::register;
+use super::{errors, strings};
 use crate::lua;
 use crate::lua_stack::{LuaStack, c_int_of};
 use crate::sha::Sha;
@@ -88,7 +88,11 @@ unsafe fn push_functions(state: *mut lua_State, functions: Functions, bridge: *m
 /// As `push_functions`.
 pub(super) unsafe fn push_natives(state: *mut lua_State, bridge: *mut c_void) {
     // SAFETY: the caller's promise.
-    unsafe { push_functions(state, NATIVES, bridge) }
+    unsafe {
+        push_functions(state, NATIVES, bridge);
+        push_functions(state, strings::FUNCTIONS, bridge);
+        ffi::lua_setfield(state, -2, c"string".as_ptr());
+    }
 }
 
 /// Pushes the `redis` library.

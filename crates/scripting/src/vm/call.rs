@@ -63,7 +63,10 @@ unsafe fn run(state: *mut lua_State, raise: bool) -> c_int {
             Outcome::Outside => {
                 errors::raise(state, "ERR redis.call/pcall can only be called inside a script invocation")
             }
-            Outcome::Killed => errors::raise(state, "ERR Script killed by user with SCRIPT KILL..."),
+            Outcome::Killed => {
+                errors::push_killed(state, bridge.control.overstepped_ms());
+                ffi::lua_error(state);
+            }
         };
         if failed && raise {
             ffi::lua_error(state);

@@ -18,6 +18,23 @@ pub(super) unsafe fn push(state: *mut lua_State, line: &[u8]) {
     }
 }
 
+/// Pushes the error of a killed script; `limit_ms` is the limit that it was over, 0 if somebody killed it.
+///
+/// # Safety
+/// As [`push`].
+pub(super) unsafe fn push_killed(state: *mut lua_State, limit_ms: u64) {
+    // SAFETY: the caller's promise; the format takes a double, and the text is on the stack.
+    unsafe {
+        if limit_ms == 0 {
+            return push(state, b"ERR Script killed by user with SCRIPT KILL...");
+        }
+        ffi::lua_createtable(state, 0, 3);
+        let text = c"ERR Script killed: it ran for longer than %f milliseconds";
+        ffi::lua_pushfstring(state, text.as_ptr(), limit_ms as f64);
+        ffi::lua_setfield(state, -2, c"err".as_ptr());
+    }
+}
+
 /// Raises an error of the `redis` library.
 ///
 /// # Safety

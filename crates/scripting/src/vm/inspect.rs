@@ -32,7 +32,7 @@ pub(crate) fn inspect(body: &[u8], settings: &ScriptSettings) -> Result<Vec<Func
     let mut lua = Lua::new()?;
     // Nobody sees it or ends it from outside: the hook does. Compiled code would not look at the hook as often.
     let mut bridge = Box::new(Bridge::new(Arc::new(Control::new()), Arc::new(|| ())));
-    let sandbox = Sandbox::open(&mut lua, &bridge, false)?;
+    let sandbox = Sandbox::open(&mut lua, &bridge, false, settings)?;
     sandbox.push_library(&mut lua, body)?;
     let state = lua.state();
     bridge.registering = Some(Vec::new());
@@ -50,6 +50,15 @@ pub(crate) fn inspect(body: &[u8], settings: &ScriptSettings) -> Result<Vec<Func
         return Err(errors::of_library(state));
     }
     Ok(registered.into_iter().map(|registered| registered.function).collect())
+}
+
+/// What a C function that takes long does now and then: raises if the library that this thread inspects takes too long.
+///
+/// # Safety
+/// `state` runs a C function, with three slots free and nothing with a destructor alive.
+pub(super) unsafe fn poll(state: *mut lua_State) {
+    // SAFETY: the caller's promise; the hook does what is needed.
+    unsafe { hook(state, std::ptr::null_mut()) }
 }
 
 /// Ends a library that takes too long, whatever catches errors in it.

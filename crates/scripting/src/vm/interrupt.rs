@@ -51,35 +51,68 @@ impl Interruptible {
 }
 
 unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) {
-    let script = signal::current().cast_mut();
-    if script.is_null() {
-        // SAFETY: the hook is on a running state.
-        unsafe { ffi::lua_sethook(state, None, 0, 0) };
-        return;
-    }
-    // SAFETY: the script is on this thread's stack, below this hook; the handler reads only `state`.
-    let (control, run) = unsafe { (&*(*script).control, (*script).run) };
-    if !control.is_killed() {
-        // SAFETY: as above.
-        unsafe {
-            if control.is_slow(run) && !(*script).shed_done {
-                (*script).shed_done = true;
-                control.hear(run);
-                control.describe(run, &*(*script).name, &*(*script).args);
-                shed(&*(*script).shed);
-            }
-            ffi::lua_sethook(state, None, 0, 0);
-        }
-        // The signal of a kill may have come just before the hook was taken away.
-        if !control.is_killed() {
-            return;
-        }
-    }
-    // SAFETY: nothing with a destructor is alive, and a hook may raise.
+    // SAFETY: the state is running. A hook may raise, and nothing with a destructor is alive.
     unsafe {
+        if !answer(signal::current().cast_mut()) {
+            ffi::lua_sethook(state, None, 0, 0);
+            // The signal of a kill may have come just before the hook was taken away.
+            if !answer(signal::current().cast_mut()) {
+                return;
+            }
+        }
         ffi::lua_sethook(state, Some(hook), ALL_INSTRUCTIONS, 1);
-        super::errors::push(state, b"ERR Script killed by user with SCRIPT KILL...");
-        ffi::lua_error(state);
+        raise_killed(state, signal::current());
+    }
+}
+
+/// Does what is asked of the script from outside: sheds its thread. Returns whether it is to end.
+///
+/// # Safety
+/// `script` is the one that runs on this thread, or null.
+unsafe fn answer(script: *mut Interruptible) -> bool {
+    if script.is_null() {
+        return false;
+    }
+    // SAFETY: the script is on this thread's stack, below this frame; the signal's handler reads only `state`.
+    unsafe {
+        let (control, run) = (&*(*script).control, (*script).run);
+        if control.is_killed() {
+            return true;
+        }
+        if control.is_slow(run) && !(*script).shed_done {
+            (*script).shed_done = true;
+            control.hear(run);
+            control.describe(run, &*(*script).name, &*(*script).args);
+            shed(&*(*script).shed);
+        }
+        control.is_killed()
+    }
+}
+
+/// What a C function that takes long does now and then, since no hook reaches into it: sheds the script's thread if it
+/// is slow, and raises if it was killed.
+///
+/// # Safety
+/// `state` runs a C function, with three slots free and nothing with a destructor alive.
+pub(super) unsafe fn poll(state: *mut lua_State) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if signal::current().is_null() {
+            super::inspect::poll(state);
+        } else if answer(signal::current().cast_mut()) {
+            ffi::luaL_checkstack(state, 3, c"no room for an error".as_ptr());
+            raise_killed(state, signal::current());
+        }
+    }
+}
+
+/// # Safety
+/// As [`poll`], and `script` runs on this thread.
+unsafe fn raise_killed(state: *mut lua_State, script: *const Interruptible) -> ! {
+    // SAFETY: the caller's promise; the format takes one int.
+    unsafe {
+        super::errors::push_killed(state, (*script).control.overstepped_ms());
+        ffi::lua_error(state)
     }
 }
 

@@ -11,6 +11,7 @@ mod interrupt;
 mod random;
 mod register;
 mod sandbox;
+mod strings;
 mod to_lua;
 mod to_reply;
 
@@ -20,6 +21,7 @@ pub(crate) use interrupt::Interruptible;
 use crate::control::{Control, Kind};
 use crate::flags::{ScriptFlags, Shebang};
 use crate::library::FunctionId;
+use crate::limits::Limits;
 use crate::lua::Lua;
 use crate::plan::{self, Plan};
 use crate::registry::{Registry, Script};
@@ -80,6 +82,7 @@ struct Compiled {
     /// Where its function is in Lua's registry.
     function: c_int,
     flags: ScriptFlags,
+    limits: Limits,
     name: Name,
 }
 
@@ -307,7 +310,7 @@ impl Ready {
     fn new(control: &Arc<Control>, host: &VmHost) -> Result<Self, Error> {
         let mut lua = Lua::new()?;
         let bridge = Box::new(Bridge::new(Arc::clone(control), Arc::clone(&host.shed)));
-        let sandbox = Sandbox::open(&mut lua, &bridge, host.jit)?;
+        let sandbox = Sandbox::open(&mut lua, &bridge, host.jit, &host.settings)?;
         // SAFETY: the state is idle.
         unsafe { set_gc_pace(lua.state()) };
         lua.collect();
@@ -322,7 +325,12 @@ impl Ready {
         let set = &self.functions.set;
         let id = set.find(name).ok_or(Error::NO_FUNCTION)?;
         let function = self.functions.reference(id);
-        Ok(Compiled { function, flags: set.entry(id).flags, name: Name::Function(id) })
+        Ok(Compiled {
+            function,
+            flags: set.entry(id).flags,
+            limits: Limits::default(),
+            name: Name::Function(id),
+        })
     }
 
     /// Forgets the compiled scripts of which `keep` does not want to.
@@ -367,7 +375,12 @@ impl Ready {
             None => {
                 self.lua.compile(script.body())?;
                 let function = self.sandbox.keep_function(&mut self.lua);
-                Compiled { function, flags: script.flags(), name: Name::Script(sha) }
+                Compiled {
+                    function,
+                    flags: script.flags(),
+                    limits: script.shebang.limits,
+                    name: Name::Script(sha),
+                }
             }
         };
         if self.compiled.len() > COMPILED_SPARE + 2 * registry.len() {
@@ -396,16 +409,16 @@ impl Ready {
         // Commands reply into the tape as long as the script runs.
         let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
         std::mem::swap(cx.reply, &mut tape);
-        self.lua.set_limit(limit);
+        let own_limit = self.limit_memory(script.limits, limit);
         let (sha, name): (Option<&Sha>, &[u8]) = match &script.name {
             Name::Script(sha) => (Some(sha), sha.as_bytes()),
             Name::Function(id) => (None, self.functions.set.entry(*id).name.as_bytes()),
         };
-        let run = control.begin(sha);
+        let run = control.begin(sha, script.limits.max_ms);
         let state = self.lua.state();
         self.bridge.begin(state, cx, run, name, call);
         signal::set_current(&raw const self.bridge.interruptible);
-        let ended = self.execute(script, limit);
+        let ended = self.execute(script, own_limit);
         signal::set_current(std::ptr::null());
         let killed = control.end();
         self.lua.set_limit(0);
@@ -420,6 +433,33 @@ impl Ready {
         let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));
         self.clean(killed, limit);
         outcome.and(DONE)
+    }
+
+    /// Sets the limit of the state's memory for a script, which is that of all scripts or its own. Returns it.
+    #[inline]
+    fn limit_memory(&mut self, limits: Limits, limit: usize) -> usize {
+        if limits.memory_bytes == 0 {
+            self.lua.set_limit(limit);
+            return limit;
+        }
+        self.limit_to_own(limits, limit)
+    }
+
+    #[cold]
+    fn limit_to_own(&mut self, limits: Limits, limit: usize) -> usize {
+        let own = self.lua.bytes().saturating_add(limits.memory_bytes);
+        let limit = if limit == 0 { own } else { own.min(limit) };
+        let state = self.lua.state();
+        // SAFETY: the state is idle. Garbage is collected at once and without a pause in between, lest it be what the
+        // limit is used up by; what is set is undone after the script.
+        unsafe {
+            ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, 100);
+            ffi::lua_gc(state, ffi::LUA_GCSETSTEPMUL, 400);
+            ffi::lua_gc(state, ffi::LUA_GCRESTART, 0);
+        }
+        self.bridge.touch_gc();
+        self.lua.set_limit(limit);
+        limit
     }
 
     /// Runs what the bridge was told of, and leaves its result on the stack.

@@ -3,14 +3,13 @@
 -- Lua 5.1 has read-only tables only in Redis' own copy. Here each table that scripts share is hidden behind an empty
 -- one, whose metatable reads from it and refuses writes; the functions that pass over metatables are wrapped. The
 -- wrappers end in tail calls, so that errors name the script's own line and the function it called.
-local native, libraries = ...
+local native, libraries, strict = ...
 
 local raw_assert, assert_message = assert, native.assert_message
 local raw_collectgarbage, raw_getmetatable, raw_insert = collectgarbage, getmetatable, table.insert
 local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
-local raw_gsub, raw_resume, raw_tostring, raw_wrap =
-  string.gsub, coroutine.resume, tostring, coroutine.wrap
+local raw_resume, raw_tostring, raw_wrap = coroutine.resume, tostring, coroutine.wrap
 local check_stack, number_text = native.check_stack, native.number_text
 local select, setfenv, type = select, setfenv, type
 local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
@@ -142,14 +141,10 @@ math_library.mod = math.fmod
 math_library.random, math_library.randomseed = native.random, native.randomseed
 
 local string_library = copy(string, [[
-  byte char dump find format gmatch len lower match rep reverse sub upper
+  byte char dump format len lower rep reverse sub upper
 ]])
-string_library.gfind = string.gmatch
-
-function string_library.gsub(...)
-  if type((select(3, ...))) ~= 'string' then check_stack() end
-  return raw_gsub(...)
-end
+for name, fn in raw_pairs(native.string) do string_library[name] = fn end
+string_library.gfind = string_library.gmatch
 
 local table_library = copy(table, 'concat foreach foreachi maxn')
 table_library.getn = function(...)
@@ -197,6 +192,10 @@ for name, contents in raw_pairs(libraries) do env[name] = protect(contents) end
 local of_strings = raw_getmetatable('')
 of_strings.__index = string_library
 of_strings.__metatable = protect({ __index = env.string })
+
+if strict then
+  env.load, env.loadstring, env.collectgarbage, env.coroutine = nil, nil, nil, nil
+end
 
 raw_setmetatable(env, { __index = native.nonexistent, __newindex = readonly })
 local globals = {}

@@ -4,10 +4,12 @@ use super::bytecode::Opcodes;
 use super::{api, bridge::Bridge, errors};
 use crate::control::Kind;
 use crate::lua::Lua;
+use crate::settings::ScriptSettings;
 use crate::{bitlib, cjson, cmsgpack, structlib};
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Error;
 use std::ffi::{CStr, c_int, c_void};
+use std::sync::atomic::Ordering;
 
 const SOURCE: &[u8] = include_bytes!("sandbox.lua");
 
@@ -34,6 +36,7 @@ pub(super) struct Sandbox {
 struct Opening<'a> {
     bridge: *const Bridge,
     jit: bool,
+    strict: bool,
     sandbox: &'a mut Sandbox,
 }
 
@@ -42,9 +45,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// When memory runs out.
-    pub(super) fn open(lua: &mut Lua, bridge: &Bridge, jit: bool) -> Result<Self, Error> {
+    pub(super) fn open(
+        lua: &mut Lua,
+        bridge: &Bridge,
+        jit: bool,
+        settings: &ScriptSettings,
+    ) -> Result<Self, Error> {
         let mut sandbox = Self { opcodes: Opcodes::learn(lua), ..Self::default() };
-        let mut opening = Opening { bridge, jit, sandbox: &mut sandbox };
+        let strict = settings.strict_sandbox.load(Ordering::Relaxed);
+        let mut opening = Opening { bridge, jit, strict, sandbox: &mut sandbox };
         lua.protect(open, (&raw mut opening).cast())?;
         Ok(sandbox)
     }
@@ -159,7 +168,8 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         }
         api::push_natives(state, bridge);
         push_libraries(state, bridge);
-        ffi::lua_call(state, 2, 4);
+        ffi::lua_pushboolean(state, c_int::from(opening.strict));
+        ffi::lua_call(state, 3, 4);
         opening.sandbox.load_library = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         opening.sandbox.function_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         // What runs in this state from now on sees only the sandbox.

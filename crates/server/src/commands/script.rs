@@ -67,7 +67,11 @@ impl Call<'_, '_> {
     }
 
     pub(super) fn script_kill(&mut self) -> Result<(), Error> {
-        self.server.kill_scripts(Kind::Script)?;
+        match self.args.len() {
+            2 => self.server.kill_scripts(Kind::Script)?,
+            4 if self.args.is(2, "SHA") => self.server.kill_script(self.args.raw(3))?,
+            _ => return Err(Error::wrong_arity(&self.entry.full_name)),
+        }
         self.reply.ok();
         Ok(())
     }

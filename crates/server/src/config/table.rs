@@ -517,6 +517,12 @@ directives! {
     shards: int(u32, 0..=16384, 0) => "shards", [IMMUTABLE];
     /// Flags of scripts without a shebang line, such as `allow-cross-slot-keys`; empty for none.
     lua_default_flags: special(ScriptFlags, ScriptFlags::empty()) => "lua-default-flags", [MULTI_ARG];
+    /// Milliseconds that a script may run; 0 for as many as it likes. A script's first line can set less.
+    script_max_ms: int(u64, 0..=i64::MAX, 0) => "script-max-ms", [];
+    /// End scripts that are over their limit of time, unless they have written; else others are answered BUSY.
+    script_kill_over_limit: flag(true) => "script-kill-over-limit", [];
+    /// Take `load`, `loadstring`, `coroutine`, `collectgarbage` and their like away from scripts.
+    lua_strict_sandbox: flag(false) => "lua-strict-sandbox", [IMMUTABLE];
     /// Memory of one shard's scripts; 0 for no limit.
     script_memory_limit: memory(u64, 0..=i64::MAX, 256 * MB) => "script-memory-limit", [];
     /// Form of log lines: for people, or a JSON object each.

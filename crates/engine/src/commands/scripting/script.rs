@@ -81,7 +81,7 @@ const KILL: Command = Command {
         summary: "Kill the script currently in execution.",
         complexity: "O(1)",
         tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-        ..Meta::new("kill", Arity::Exact(2), Flags::NOSCRIPT.union(Flags::ALLOW_BUSY), Acl::SCRIPTING)
+        ..Meta::new("kill", Arity::AtLeast(2), Flags::NOSCRIPT.union(Flags::ALLOW_BUSY), Acl::SCRIPTING)
     },
 }
 .checked();

@@ -19,6 +19,9 @@ fn comparable(pairs: Pairs) -> Pairs {
     let skip = [
         "shards",
         "lua-default-flags",
+        "lua-strict-sandbox",
+        "script-kill-over-limit",
+        "script-max-ms",
         "script-memory-limit",
         "log-format",
         "dir",

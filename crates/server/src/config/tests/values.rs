@@ -8,7 +8,15 @@ use crate::config::directive::{NumberForm, find};
 use crate::config::{AllowedFor, ApplyError, Caller, Config, DIRECTIVES, Directive, Kind};
 
 /// Directives that Redis does not know.
-const OURS: [&str; 4] = ["shards", "lua-default-flags", "script-memory-limit", "log-format"];
+const OURS: [&str; 7] = [
+    "shards",
+    "lua-default-flags",
+    "lua-strict-sandbox",
+    "script-kill-over-limit",
+    "script-max-ms",
+    "script-memory-limit",
+    "log-format",
+];
 /// Those whose value is another one on purpose, or depends on the place.
 const OTHER_VALUE: [&str; 4] = ["port", "dir", "io-threads", "bind"];
 
