@@ -85,10 +85,9 @@ impl Engine {
                 return (Err(error), reply.into_bytes());
             }
         };
-        let count = self.shards.len();
         let keyless = entry.command.meta.route == Route::Keys && !entry.command.has_keys();
-        let mut all: Vec<_> = self.shards.iter_mut().collect();
-        let shards = if keyless { Shards::None } else { Shards::Many(&mut all, count) };
+        let mut all: Vec<_> = self.shards.iter_mut().map(Some).collect();
+        let shards = if keyless { Shards::None } else { Shards::Many(&mut all) };
         let mut cx = Ctx {
             keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings),
             reply: &mut reply,

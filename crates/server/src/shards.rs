@@ -39,6 +39,19 @@ pub struct ShardCell {
 /// Guards of several shards, in ascending order; see [`lock_all`](moonshard_lock::lock_all).
 pub type ShardGuards<'a> = Guards<'a, ShardState>;
 
+/// Locked shards, each in its place among `count`, as commands over several of them find them.
+pub fn in_their_places<'s>(
+    locked: impl Iterator<Item = (usize, &'s mut Shard)>,
+    count: usize,
+) -> Vec<Option<&'s mut Shard>> {
+    let mut places = Vec::new();
+    places.resize_with(count, || None);
+    for (index, shard) in locked {
+        places[index] = Some(shard);
+    }
+    places
+}
+
 impl AsRef<ShardLock<ShardState>> for ShardCell {
     fn as_ref(&self) -> &ShardLock<ShardState> {
         &self.lock

@@ -6,6 +6,7 @@ pub mod number;
 
 mod entry;
 mod hash_seed;
+mod prefetch;
 mod table;
 
 pub use hash_seed::{Seed, hash_key};

@@ -1,6 +1,6 @@
 //! The command table: from a name to its declaration.
 
-use super::{Command, Handler};
+use super::{Acl, Command, Handler};
 use crate::args::Args;
 use crate::commands;
 use crate::error::Error;
@@ -22,7 +22,13 @@ pub struct Entry {
     pub subcommands: Vec<CommandId>,
     /// Position of the one key of a command that has exactly one at a fixed place.
     pub single_key: Option<usize>,
+    /// Whether it looks into collections, by its categories.
+    pub opens_collections: bool,
 }
+
+/// The categories of commands on collections.
+const COLLECTIONS: Acl =
+    Acl::LIST.union(Acl::SET).union(Acl::HASH).union(Acl::SORTEDSET).union(Acl::STREAM).union(Acl::GEO);
 
 /// All commands. See the [module](self).
 #[derive(Debug)]
@@ -75,7 +81,9 @@ impl CommandTable {
     fn add(&mut self, command: &'static Command, full_name: String) -> CommandId {
         let id = self.entries.len() as CommandId;
         let single_key = command.meta.single_key();
-        self.entries.push(Entry { command, id, full_name, subcommands: Vec::new(), single_key });
+        let opens_collections = command.meta.acl.intersects(COLLECTIONS);
+        let subcommands = Vec::new();
+        self.entries.push(Entry { command, id, full_name, subcommands, single_key, opens_collections });
         for sub in command.meta.subcommands {
             let full_name = format!("{}|{}", command.meta.name, sub.meta.name);
             let sub = self.add(sub, full_name);

@@ -75,6 +75,15 @@ impl Database {
         self.table.prefetch_item(hash);
     }
 
+    /// Brings what a collection's entry points to into the cache, once the entry that a hash seems to belong to is there.
+    /// A hint.
+    #[inline]
+    pub fn prefetch_value(&self, hash: u64) {
+        if let Some(collection) = self.table.candidate(hash).and_then(Entry::collection) {
+            collection.prefetch();
+        }
+    }
+
     /// The table, to look at.
     pub const fn table(&self) -> &Table<Entry> {
         &self.table

@@ -48,8 +48,9 @@ impl Keyspace<'_> {
         match &self.shards {
             Shards::None => false,
             Shards::One(shard) => shard.effects.audience.hears_also(class),
-            Shards::Many(shards, _) => {
-                shards.first().is_some_and(|shard| shard.effects.audience.hears_also(class))
+            Shards::Many(shards) => {
+                let first = shards.iter().flatten().next();
+                first.is_some_and(|shard| shard.effects.audience.hears_also(class))
             }
         }
     }

@@ -17,8 +17,8 @@ pub enum Shards<'a> {
     None,
     /// The one that all its keys are in.
     One(&'a mut Shard),
-    /// Several, in ascending order, out of so many. A key is found by its slot.
-    Many(&'a mut [&'a mut Shard], usize),
+    /// Several: those of all shards that are locked, each in its place. A key is found by its slot.
+    Many(&'a mut [Option<&'a mut Shard>]),
 }
 
 /// What happens to a key that is due when a command looks at it.
@@ -113,10 +113,7 @@ impl<'a> Keyspace<'a> {
         match &self.shards {
             Shards::None => false,
             Shards::One(_) => true,
-            Shards::Many(shards, count) => {
-                let index = shard_of_slot(slot(key), *count);
-                shards.iter().any(|shard| shard.index == index)
-            }
+            Shards::Many(shards) => shards[shard_of_slot(slot(key), shards.len())].is_some(),
         }
     }
 
@@ -125,7 +122,7 @@ impl<'a> Keyspace<'a> {
         let (one, many) = match &mut self.shards {
             Shards::None => (None, None),
             Shards::One(shard) => (Some(&mut **shard), None),
-            Shards::Many(shards, _) => (None, Some(shards.iter_mut().map(|shard| &mut **shard))),
+            Shards::Many(shards) => (None, Some(shards.iter_mut().filter_map(Option::as_deref_mut))),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -135,13 +132,10 @@ impl<'a> Keyspace<'a> {
     pub(super) fn shard(&mut self, key: &[u8]) -> &mut Shard {
         match &mut self.shards {
             Shards::One(shard) => shard,
-            Shards::Many(shards, count) => {
-                let index = shard_of_slot(slot(key), *count);
-                match shards.iter_mut().find(|shard| shard.index == index) {
-                    Some(shard) => shard,
-                    None => unreachable!("a command touched a key of a shard that it had not locked"),
-                }
-            }
+            Shards::Many(shards) => match &mut shards[shard_of_slot(slot(key), shards.len())] {
+                Some(shard) => shard,
+                None => unreachable!("a command touched a key of a shard that it had not locked"),
+            },
             Shards::None => unreachable!("a command without keys touched a key"),
         }
     }
@@ -149,10 +143,7 @@ impl<'a> Keyspace<'a> {
     fn shard_ref(&self, key: &[u8]) -> Option<&Shard> {
         match &self.shards {
             Shards::One(shard) => Some(shard),
-            Shards::Many(shards, count) => {
-                let index = shard_of_slot(slot(key), *count);
-                shards.iter().find(|shard| shard.index == index).map(|shard| &**shard)
-            }
+            Shards::Many(shards) => shards[shard_of_slot(slot(key), shards.len())].as_deref(),
             Shards::None => None,
         }
     }
@@ -520,7 +511,7 @@ impl<'a> Keyspace<'a> {
         match &self.shards {
             Shards::None => 0,
             Shards::One(shard) => of(shard),
-            Shards::Many(shards, _) => shards.iter().map(|shard| of(shard)).sum(),
+            Shards::Many(shards) => shards.iter().flatten().map(|shard| of(shard)).sum(),
         }
     }
 
@@ -530,7 +521,7 @@ impl<'a> Keyspace<'a> {
         match &mut self.shards {
             Shards::None => None,
             Shards::One(shard) => Some(shard),
-            Shards::Many(shards, _) => shards.first_mut().map(|shard| &mut **shard),
+            Shards::Many(shards) => shards.iter_mut().find_map(Option::as_deref_mut),
         }
     }
 }

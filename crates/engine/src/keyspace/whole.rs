@@ -13,7 +13,7 @@ impl Keyspace<'_> {
         match &self.shards {
             Shards::None => 0,
             Shards::One(shard) => shard.databases[db].len(),
-            Shards::Many(shards, _) => shards.iter().map(|shard| shard.databases[db].len()).sum(),
+            Shards::Many(shards) => shards.iter().flatten().map(|shard| shard.databases[db].len()).sum(),
         }
     }
 
@@ -62,7 +62,7 @@ impl Keyspace<'_> {
     pub fn cursor(&self, number: u64) -> Cursor {
         let shards = match &self.shards {
             Shards::One(shard) => shard.shards(),
-            Shards::Many(_, count) => *count,
+            Shards::Many(shards) => shards.len(),
             Shards::None => unreachable!("an iteration without a shard"),
         };
         Cursor::decode(number, shards)
@@ -73,7 +73,7 @@ impl Keyspace<'_> {
         match &self.shards {
             Shards::None => false,
             Shards::One(shard) => shard.index == index,
-            Shards::Many(shards, _) => shards.iter().any(|shard| shard.index == index),
+            Shards::Many(shards) => shards.get(index).is_some_and(Option::is_some),
         }
     }
 

@@ -8,8 +8,9 @@ mod target;
 use super::Call;
 use crate::effects::{Moment, Watched};
 use crate::server::{Server, unix_ms};
+use crate::shards::in_their_places;
 use moonshard_engine::effects::EventClass;
-use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Error};
 use moonshard_lock::lock_all;
@@ -203,9 +204,9 @@ impl Call<'_, '_> {
         let mut guards = lock_all(&server.shards, shards).await.map_err(|_| Error::BUSY)?;
         let mut left = 0;
         {
-            let mut locked: Vec<&mut Shard> = guards.iter_mut().map(|(_, guard)| &mut guard.shard).collect();
-            let shards = Shards::Many(&mut locked, server.shards.len());
-            let mut keys = Keyspace::new(shards, db, now_ms, self.engine);
+            let locked = guards.iter_mut().map(|(index, guard)| (*index, &mut guard.shard));
+            let mut locked = in_their_places(locked, server.shards.len());
+            let mut keys = Keyspace::new(Shards::Many(&mut locked), db, now_ms, self.engine);
             for parcel in arrived() {
                 if parcel.watched.is_touched() {
                     left += usize::from(keys.peek(parcel.key).is_some());

@@ -4,11 +4,11 @@ use super::Call;
 use crate::acl::Heard;
 use crate::effects::Moment;
 use crate::memory::needs_room;
-use crate::shards::{ShardGuards, ShardState};
+use crate::shards::{ShardGuards, ShardState, in_their_places};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{Entry, Route};
 use moonshard_engine::cursor;
-use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
@@ -21,7 +21,7 @@ pub(super) struct Needs {
     /// The shards to lock, ascending; none for a call without keys.
     pub(super) shards: Vec<usize>,
     /// What its script may touch, if it is one.
-    script: Option<Plan>,
+    pub(super) script: Option<Plan>,
     /// The slots of its keys.
     pub(super) slots: Vec<u16>,
 }
@@ -51,14 +51,19 @@ impl Call<'_, '_> {
         let server = self.server.clone();
         let mut guards =
             lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;
-        if let Flow::Block(wait) = self.run_locked(&mut guards, needs, Caller::Client, gate) {
-            self.session.wait_for(&server, *wait);
+        self.run_on(&mut guards, needs.script, gate);
+        Ok(())
+    }
+
+    /// Runs a client's command on the shards that were locked for it, and what follows it.
+    pub fn run_on(&mut self, guards: &mut ShardGuards<'_>, script: Option<Plan>, gate: Gate) {
+        if let Flow::Block(wait) = self.run_locked(guards, 0, script, Caller::Client, gate) {
+            self.session.wait_for(self.server, *wait);
         }
-        server.settle_all(&mut guards, self.moment());
+        self.server.settle_all(guards, self.moment());
         if self.session.tracks {
             self.server.remember_reads(self.session, self.entry, self.args);
         }
-        Ok(())
     }
 
     /// Runs a command that needs no shard.
@@ -87,38 +92,36 @@ impl Call<'_, '_> {
         self.server.observe(self.entry, self.args, nanos, &self.session.client);
     }
 
-    /// Runs a command whose shards are among the locked ones.
+    /// Runs a command whose shards are among the locked ones, the first of them at `at`: a script runs in its VM.
     pub(super) fn run_locked(
         &mut self,
         guards: &mut ShardGuards<'_>,
-        needs: Needs,
+        at: usize,
+        script: Option<Plan>,
         caller: Caller,
         gate: Gate,
     ) -> Flow {
-        let count = self.server.shards.len();
-        // A script runs in the VM of the first of its shards.
-        let first = needs.shards.first().copied();
-        let Some(at) = guards.iter().position(|(index, _)| Some(*index) == first) else { return Flow::Done };
-        if let Some(plan) = needs.script {
+        if let Some(plan) = script {
             self.server.shards[guards[at].0].script_holds.set(guards.iter().map(|(index, _)| *index));
             guards[at].1.vm.expect(plan);
         }
         let started = Instant::now();
         let denials = Heard::new(self.server, &self.session.client, None);
         let outcome = {
-            let mut shards: Vec<&mut Shard> = Vec::with_capacity(guards.len());
             let mut runner = None;
-            for (position, (_, guard)) in guards.iter_mut().enumerate() {
+            let only = if let [(index, _)] = &guards[..] { Some(*index) } else { None };
+            let shards = guards.iter_mut().enumerate().map(|(position, (index, guard))| {
                 let ShardState { shard, vm, rng } = &mut **guard;
-                shards.push(shard);
                 if position == at {
                     runner = Some((vm, rng));
                 }
-            }
+                (*index, shard)
+            });
+            let mut places = in_their_places(shards, self.server.shards.len());
             let Some((vm, rng)) = runner else { return Flow::Done };
-            let shards = match shards.len() {
-                1 => shards.pop().map_or(Shards::None, Shards::One),
-                _ => Shards::Many(&mut shards, count),
+            let shards = match only {
+                Some(index) => places[index].take().map_or(Shards::None, Shards::One),
+                None => Shards::Many(&mut places),
             };
             let mut cx = Ctx {
                 keys: Keyspace::new(shards, self.session.db, self.now_ms, self.engine)

@@ -294,7 +294,11 @@ impl Call<'_, '_> {
                     Ok(())
                 }
                 Ok(needs) => {
-                    call.run_locked(guards, needs, Caller::Transaction, gate);
+                    // The transaction has locked the shards of all its calls.
+                    let first = guards.iter().position(|(index, _)| Some(index) == needs.shards.first());
+                    if let Some(first) = first {
+                        call.run_locked(guards, first, needs.script, Caller::Transaction, gate);
+                    }
                     Ok(())
                 }
                 Err(error) => Err(error),

@@ -14,12 +14,17 @@ pub const REQUESTS_MAX: usize = 64;
 /// Where a request can run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On the shard of its one key, whose hash this is.
+    /// On the shard of its keys.
     Shard {
         /// The shard.
         index: u32,
-        /// The key's hash.
-        hash: u64,
+    },
+    /// On several shards: this range of [`Batch::shards`].
+    Shards {
+        /// The begin of the range.
+        from: u32,
+        /// Its end.
+        to: u32,
     },
     /// On the shard of its script's keys.
     Script {
@@ -27,24 +32,29 @@ pub enum Place {
         index: u32,
         /// The keys' slot.
         slot: u16,
-        /// The first key's hash.
-        hash: u64,
     },
     /// Anywhere: it has no keys and needs no shard.
     Anywhere,
-    /// By the general path: several keys, a session's or the server's command, an error.
+    /// By the general path: any shard, a session's or the server's command, an error.
     General,
 }
 
-impl Place {
-    /// The shard and the hash of the key that running it will look up first.
-    #[inline]
-    pub const fn key(self) -> Option<(u32, u64)> {
-        match self {
-            Self::Shard { index, hash } | Self::Script { index, hash, .. } => Some((index, hash)),
-            Self::Anywhere | Self::General => None,
-        }
-    }
+/// A key that running a request will look up.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its hash.
+    pub hash: u64,
+    /// Its shard.
+    pub shard: u32,
+    /// Whether the command looks into what it finds there.
+    pub is_opened: bool,
+}
+
+/// Keys and shards of the requests of a batch.
+#[derive(Default)]
+struct Places {
+    keys: Vec<Key>,
+    shards: Vec<usize>,
 }
 
 /// A request's command and place.
@@ -62,6 +72,7 @@ pub struct BatchMemory {
     args: Vec<&'static [u8]>,
     ends: Vec<usize>,
     plans: Vec<Plan>,
+    places: Places,
 }
 
 /// The complete requests of a read buffer.
@@ -69,29 +80,32 @@ pub struct Batch<'a> {
     args: Vec<&'a [u8]>,
     ends: Vec<usize>,
     plans: Vec<Plan>,
+    places: Places,
 }
 
 impl<'a> Batch<'a> {
     /// Looks up and locates the requests that `parser` found in `buffer`.
     pub fn new(memory: BatchMemory, parser: &'a RequestParser, buffer: &'a [u8], server: &Server) -> Self {
-        let BatchMemory { args, mut ends, mut plans } = memory;
+        let BatchMemory { args, mut ends, mut plans, mut places } = memory;
         let mut args = recycle(args);
         parser.collect(buffer, &mut args, &mut ends);
         let table = CommandTable::get();
         let mut start = 0;
         for &end in &ends {
-            plans.push(plan(table, Args::new(&args[start..end]), server));
+            plans.push(plan(table, Args::new(&args[start..end]), server, &mut places));
             start = end;
         }
-        Self { args, ends, plans }
+        Self { args, ends, plans, places }
     }
 
     /// Gives the memory back.
     pub fn into_memory(self) -> BatchMemory {
-        let Self { args, mut ends, mut plans } = self;
+        let Self { args, mut ends, mut plans, mut places } = self;
         ends.clear();
         plans.clear();
-        BatchMemory { args: recycle(args), ends, plans }
+        places.keys.clear();
+        places.shards.clear();
+        BatchMemory { args: recycle(args), ends, plans, places }
     }
 
     /// How many requests there are.
@@ -112,42 +126,81 @@ impl<'a> Batch<'a> {
         self.plans[at]
     }
 
-    /// All plans.
-    pub fn plans(&self) -> &[Plan] {
-        &self.plans
+    /// The keys that its requests will look up, in their order.
+    pub fn keys(&self) -> &[Key] {
+        &self.places.keys
+    }
+
+    /// The shards of a request on several, ascending.
+    pub fn shards(&self, from: u32, to: u32) -> &[usize] {
+        &self.places.shards[from as usize..to as usize]
     }
 }
 
 #[inline]
-fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server) -> Plan {
+fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server, places: &mut Places) -> Plan {
     let Ok(entry) = table.resolve(args) else { return Plan { entry: None, place: Place::General } };
     let place = match (entry.command.handler, entry.single_key) {
         (Handler::Shard(_), Some(key)) => {
             let bytes = args.raw(key);
-            let index = shard_of_slot(slot(bytes), server.shards.len()) as u32;
-            Place::Shard { index, hash: hash_key(&server.seed, bytes) }
+            let shard = shard_of_slot(slot(bytes), server.shards.len()) as u32;
+            places.note_key(server, shard, bytes, entry);
+            Place::Shard { index: shard }
         }
-        (Handler::Shard(_), None) if entry.command.meta.route == Route::Keys && !entry.command.has_keys() => {
-            Place::Anywhere
-        }
-        (Handler::Shard(_), None) if entry.command.meta.route == Route::Script => {
-            place_script(entry, args, server)
-        }
+        (Handler::Shard(_), None) => match entry.command.meta.route {
+            Route::Keys if entry.command.has_keys() => places.place_keys(entry, args, server),
+            Route::Keys => Place::Anywhere,
+            Route::Script => places.place_script(entry, args, server),
+            Route::All | Route::Cursor => Place::General,
+        },
         _ => Place::General,
     };
     Plan { entry: Some(entry), place }
 }
 
-/// Where a script runs: at once only if all its keys are of one slot.
-fn place_script(entry: &Entry, args: Args<'_>, server: &Server) -> Place {
-    let Ok(call) = ScriptCall::parse(entry.command, args) else { return Place::General };
-    let flags = server.scripts.settings.default_flags();
-    match moonshard_scripting::plan(&server.scripts.registry, call.script, call.keys, flags) {
-        Ok(ScriptPlan::Slot(slot)) => {
-            let hash = call.keys.first().map_or(0, |key| hash_key(&server.seed, key));
-            Place::Script { index: shard_of_slot(slot, server.shards.len()) as u32, slot, hash }
+impl Places {
+    #[inline]
+    fn note_key(&mut self, server: &Server, shard: u32, key: &[u8], entry: &Entry) {
+        let hash = hash_key(&server.seed, key);
+        self.keys.push(Key { hash, shard, is_opened: entry.opens_collections });
+    }
+
+    /// Where a command with several keys, or keys at no fixed place, runs.
+    fn place_keys(&mut self, entry: &Entry, args: Args<'_>, server: &Server) -> Place {
+        let from = self.shards.len();
+        let (mut first, mut one_slot) = (None, true);
+        let found = entry.command.meta.each_key(args, &mut |span| {
+            let bytes = args.raw(span.index);
+            let slot = slot(bytes);
+            one_slot &= *first.get_or_insert(slot) == slot;
+            let shard = shard_of_slot(slot, server.shards.len());
+            self.note_key(server, shard as u32, bytes, entry);
+            if let Err(at) = self.shards[from..].binary_search(&shard) {
+                self.shards.insert(from + at, shard);
+            }
+        });
+        let crosses_slots = server.cluster.is_some() && !one_slot;
+        match &self.shards[from..] {
+            // What is wrong with its keys is told on the general path.
+            _ if found.is_err() || crosses_slots || (entry.command.meta.widens)(args) => Place::General,
+            [] => Place::General,
+            [shard] => Place::Shard { index: *shard as u32 },
+            _ => Place::Shards { from: from as u32, to: self.shards.len() as u32 },
         }
-        _ => Place::General,
+    }
+
+    /// Where a script runs: at once only if all its keys are of one slot.
+    fn place_script(&mut self, entry: &Entry, args: Args<'_>, server: &Server) -> Place {
+        let Ok(call) = ScriptCall::parse(entry.command, args) else { return Place::General };
+        let flags = server.scripts.settings.default_flags();
+        match moonshard_scripting::plan(&server.scripts.registry, call.script, call.keys, flags) {
+            Ok(ScriptPlan::Slot(slot)) => {
+                let index = shard_of_slot(slot, server.shards.len()) as u32;
+                call.keys.iter().for_each(|key| self.note_key(server, index, key, entry));
+                Place::Script { index, slot }
+            }
+            _ => Place::General,
+        }
     }
 }
 

@@ -235,7 +235,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn as_call<'c>(&'c mut self, entry: &'static Entry, args: Args<'c>, now_ms: u64) -> Call<'c, 'c> {
+    pub(super) fn as_call<'c>(
+        &'c mut self,
+        entry: &'static Entry,
+        args: Args<'c>,
+        now_ms: u64,
+    ) -> Call<'c, 'c> {
         Call {
             server: &self.server,
             session: &mut self.session,

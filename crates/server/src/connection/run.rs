@@ -1,7 +1,7 @@
 //! Runs a batch. What can run at once, on the shard of its one key, does so here; everything else takes the general
 //! path.
 
-use super::batch::{Batch, Place};
+use super::batch::{Batch, Key, Place};
 use super::{Connection, ReplyMode};
 use crate::acl::Heard;
 use crate::effects::Moment;
@@ -12,13 +12,15 @@ use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
 use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow};
-use moonshard_lock::Guard;
+use moonshard_lock::{Guard, try_lock_all};
 use moonshard_scripting::Plan as ScriptPlan;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Fewest requests of a batch for which looking ahead pays.
-const PREFETCH_MIN: usize = 4;
+/// Fewest keys of a batch for which looking ahead pays.
+const AHEAD_MIN: usize = 4;
+/// Most keys that are looked at ahead: what they bring is to be in the cache still when it is wanted.
+const AHEAD_MAX: usize = 1024;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs the requests of a batch in order. Returns how many it ran: all of them, unless one waits for a key.
@@ -29,8 +31,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.micros = (now_micros % 1000) as u16;
         self.session.client.last_interaction_ms.store(now_ms, Relaxed);
         self.server.stats.commands.fetch_add(batch.len() as u64, Relaxed);
-        if batch.len() >= PREFETCH_MIN {
-            self.prefetch(batch);
+        if batch.keys().len() >= AHEAD_MIN {
+            self.prefetch(&batch.keys()[..batch.keys().len().min(AHEAD_MAX)]);
         }
         let server = self.server.clone();
         let mut at = 0;
@@ -43,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 // Once the shard that is held by another is free, its requests run on under one hold of its lock:
                 // waiting for each of them would hand the lock to and fro for every single command.
-                if let Place::Shard { index, .. } | Place::Script { index, .. } = batch.plan(at).place
+                if let Place::Shard { index } | Place::Script { index, .. } = batch.plan(at).place
                     && !batch.plan(at).entry.is_some_and(|entry| self.lacks_room(entry))
                     && let Ok(guard) = server.shards[index as usize].lock.lock().await
                 {
@@ -104,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 break;
             }
             match plan.place {
-                Place::Shard { index, .. } | Place::Script { index, .. } => {
+                Place::Shard { index } | Place::Script { index, .. } => {
                     let guard = match &mut held {
                         Some((held, guard)) if *held == index => guard,
                         other => {
@@ -130,6 +132,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if self.session.waiter.is_some() {
                         return at + 1;
                     }
+                }
+                Place::Shards { from, to } => {
+                    // Locks are taken in ascending order, with none in hand.
+                    held = None;
+                    let Ok(mut guards) = try_lock_all(&server.shards, batch.shards(from, to)) else { break };
+                    self.as_call(entry, batch.args(at), now_ms).run_on(&mut guards, None, Gate::empty());
+                    if self.session.waiter.is_some() {
+                        return at + 1;
+                    }
+                    begun = server.ticks.raw();
                 }
                 Place::Anywhere => {
                     self.call_anywhere(entry, batch.args(at), now_ms);
@@ -214,33 +226,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.server.count_error(error);
     }
 
-    /// Brings the table lines and then the entries that the batch will need into the cache, all at once instead of
-    /// one after the other. A hint: a shard that is busy at the moment is passed over.
-    fn prefetch(&self, batch: &Batch<'_>) {
+    /// Brings what looking up these keys will read into the cache, step by step, each step for all of them at once
+    /// instead of for one after the other: the table's lines, the entries, and what lies behind them. A hint: a shard
+    /// that is busy at the moment is passed over.
+    fn prefetch(&self, keys: &[Key]) {
         let db = self.session.db;
         let mut guards: Vec<Option<Guard<'_, ShardState>>> = Vec::new();
         guards.resize_with(self.server.shards.len(), || None);
         let mut found = 0usize;
-        for plan in batch.plans() {
-            if let Some((index, hash)) = plan.place.key() {
-                let index = index as usize;
-                if guards[index].is_none() {
-                    guards[index] = self.server.shards[index].lock.try_lock();
-                }
-                if let Some(guard) = &guards[index] {
-                    guard.shard.databases[db].prefetch_bucket(hash);
-                    found += 1;
-                }
+        for key in keys {
+            let index = key.shard as usize;
+            if guards[index].is_none() {
+                guards[index] = self.server.shards[index].lock.try_lock();
+            }
+            if let Some(guard) = &guards[index] {
+                guard.shard.databases[db].prefetch_bucket(key.hash);
+                found += 1;
             }
         }
         if found < 2 {
             return;
         }
-        for plan in batch.plans() {
-            if let Some((index, hash)) = plan.place.key()
-                && let Some(guard) = &guards[index as usize]
-            {
-                guard.shard.databases[db].prefetch_item(hash);
+        let database =
+            |key: &Key| guards[key.shard as usize].as_ref().map(|guard| &guard.shard.databases[db]);
+        for key in keys {
+            if let Some(database) = database(key) {
+                database.prefetch_item(key.hash);
+            }
+        }
+        for key in keys.iter().filter(|key| key.is_opened) {
+            if let Some(database) = database(key) {
+                database.prefetch_value(key.hash);
             }
         }
     }

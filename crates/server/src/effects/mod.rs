@@ -14,7 +14,7 @@ pub use wait::Waiter;
 pub use watch::{Watched, Watcher};
 
 use crate::server::Server;
-use crate::shards::{ShardGuards, ShardState};
+use crate::shards::{ShardGuards, ShardState, in_their_places};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
 use moonshard_engine::effects::{Event, EventClass};
@@ -235,21 +235,16 @@ impl Server {
             let mut all = together(held, more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
             waiter.serve(|reply| {
                 let mark = reply.mark();
-                let mut shards = Vec::with_capacity(all.len());
                 let mut rng = None;
-                for (_, state) in &mut all {
+                let shards = all.iter_mut().map(|(index, state)| {
                     let ShardState { shard, rng: random, .. } = &mut **state;
-                    shards.push(shard);
                     rng.get_or_insert(random);
-                }
+                    (*index, shard)
+                });
+                let mut shards = in_their_places(shards, self.shards.len());
                 let Some(rng) = rng else { return false };
                 let mut cx = Ctx {
-                    keys: Keyspace::new(
-                        Shards::Many(&mut shards, self.shards.len()),
-                        waiter.db,
-                        moment.now_ms,
-                        moment.settings,
-                    ),
+                    keys: Keyspace::new(Shards::Many(&mut shards), waiter.db, moment.now_ms, moment.settings),
                     reply,
                     caller: Caller::Client,
                     // The call was admitted when it came.

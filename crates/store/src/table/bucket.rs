@@ -1,6 +1,7 @@
 //! One cache line of the table: seven items, their tags, and what overflowed from it.
 
-use super::{Item, prefetch};
+use super::Item;
+use crate::prefetch::prefetch;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;

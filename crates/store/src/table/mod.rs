@@ -18,6 +18,7 @@ mod walk;
 
 use crate::hash_key;
 pub use crate::hash_seed::Seed;
+use crate::prefetch::{prefetch, prefetch_two};
 use bucket::{COUNT_STICKY, DISTANCE_MAX, SLOTS, Segment};
 use std::marker::PhantomData;
 
@@ -295,12 +296,20 @@ impl<T: Item> Table<T> {
         let bucket = unsafe { segment.bucket(home) };
         if let Some(slot) = bucket.matches(tag_of(hash)).next() {
             // SAFETY: a slot with a tag above zero is occupied.
-            let address = unsafe { bucket.item(slot) }.address();
-            prefetch(address);
-            prefetch(address.wrapping_add(64));
+            prefetch_two(unsafe { bucket.item(slot) }.address());
         } else if bucket.displaced() != 0 {
             prefetch(segment.address(wrap(home + 1, self.buckets)).cast());
         }
+    }
+
+    /// The item that a look-up of this hash will probably find: the first with its tag, where it is looked for first.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<&T> {
+        let segment = self.directory.get(self.index_of(hash))?;
+        // SAFETY: the directory's segments are alive, the home is below `buckets`; `self` is borrowed.
+        let bucket = unsafe { segment.bucket(home_of(hash, self.buckets)) };
+        // SAFETY: a slot with a tag above zero is occupied.
+        bucket.matches(tag_of(hash)).next().map(|slot| unsafe { bucket.item(slot) })
     }
 
     #[inline]
@@ -463,21 +472,4 @@ impl<T: Item> Drop for Table<T> {
 #[inline]
 fn wrap(bucket: usize, buckets: usize) -> usize {
     if bucket >= buckets { bucket - buckets } else { bucket }
-}
-
-#[inline]
-fn prefetch(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a prefetch is a hint; it does not fault, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
-    }
-    #[cfg(all(target_arch = "aarch64", not(miri)))]
-    // SAFETY: as above.
-    unsafe {
-        std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly, preserves_flags));
-    }
-    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
-    let _ = address;
 }

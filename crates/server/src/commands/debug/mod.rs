@@ -169,9 +169,8 @@ impl Call<'_, '_> {
     async fn debug_object(&mut self) -> Result<(), Error> {
         let (db, now_ms, engine, key) = (self.session.db, self.now_ms, self.engine, self.args.raw(2));
         let mut guards = self.lock_every().await?;
-        let mut shards = guards.shards();
-        let count = shards.len();
-        let keys = Keyspace::new(Shards::Many(&mut shards, count), db, now_ms, engine);
+        let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
+        let keys = Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine);
         let entry = keys.get(key).ok_or(Error::NO_SUCH_KEY)?;
         let idle = keys.clock().idle_seconds(entry.access());
         let text = describe(entry, idle);
@@ -188,9 +187,8 @@ impl Call<'_, '_> {
         let server = self.server;
         let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
         let mut guards = self.lock_every().await?;
-        let mut shards = guards.shards();
-        let total = shards.len();
-        let mut keys = Keyspace::new(Shards::Many(&mut shards, total), db, now_ms, engine);
+        let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
+        let mut keys = Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine);
         let mut key = Vec::new();
         for number in 0..count {
             key.clear();
