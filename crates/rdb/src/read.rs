@@ -88,13 +88,13 @@ impl<S: Source> Reader<S> {
         for _ in 0..self.length()? {
             list.push_element(End::Back, Element::Bytes(self.string()?), limits.list);
         }
-        Ok(Collection::List(Box::new(list)))
+        Ok(Collection::List(list))
     }
 
     fn packed_list(&mut self, walk: Walk, limits: &Limits) -> Result<Collection, Error> {
         let mut list = List::new();
         push_all(&mut list, self.string()?, walk, limits)?;
-        Ok(Collection::List(Box::new(list)))
+        Ok(Collection::List(list))
     }
 
     fn list_of_ziplists(&mut self, limits: &Limits) -> Result<Collection, Error> {
@@ -102,7 +102,7 @@ impl<S: Source> Reader<S> {
         for _ in 0..self.length()? {
             push_all(&mut list, self.string()?, ziplist::visit, limits)?;
         }
-        Ok(Collection::List(Box::new(list)))
+        Ok(Collection::List(list))
     }
 
     fn list_of_listpacks(&mut self, limits: &Limits) -> Result<Collection, Error> {
@@ -120,7 +120,7 @@ impl<S: Source> Reader<S> {
                 _ => return Err(Error::Corrupt("a list's node of no known kind")),
             }
         }
-        Ok(Collection::List(Box::new(list)))
+        Ok(Collection::List(list))
     }
 
     fn set(&mut self, limits: &Limits) -> Result<Collection, Error> {

@@ -42,7 +42,7 @@ fn score() -> impl Strategy<Value = f64> {
 fn list_of(values: &[Vec<u8>]) -> Collection {
     let mut list = List::new();
     values.iter().for_each(|value| list.push(End::Back, value, LIMITS.list));
-    Collection::List(Box::new(list))
+    Collection::List(list)
 }
 
 fn set_of(members: &[Vec<u8>]) -> Collection {
@@ -50,7 +50,7 @@ fn set_of(members: &[Vec<u8>]) -> Collection {
     members.iter().for_each(|member| {
         set.add(member, LIMITS.set, LIMITS.seed);
     });
-    Collection::Set(Box::new(set))
+    Collection::Set(set)
 }
 
 fn hash_of(pairs: &[(Vec<u8>, Vec<u8>)]) -> Collection {
@@ -58,7 +58,7 @@ fn hash_of(pairs: &[(Vec<u8>, Vec<u8>)]) -> Collection {
     for (field, value) in pairs {
         hash.set(field, value, LIMITS.hash, LIMITS.seed);
     }
-    Collection::Hash(Box::new(hash))
+    Collection::Hash(hash)
 }
 
 fn sorted_set_of(members: &[(Vec<u8>, f64)]) -> Collection {
@@ -66,7 +66,7 @@ fn sorted_set_of(members: &[(Vec<u8>, f64)]) -> Collection {
     for (member, score) in members {
         set.add(member, *score, AddFlags::default(), LIMITS.sorted_set, LIMITS.seed);
     }
-    Collection::SortedSet(Box::new(set))
+    Collection::SortedSet(set)
 }
 
 /// A stream of some entries, a few of them deleted, and groups that have read some.
@@ -143,7 +143,7 @@ fn value() -> impl Strategy<Value = Value> {
                     hash.set_deadline(field, at - 1, LIMITS.seed);
                 }
             }
-            Value::Collection(Collection::Hash(Box::new(hash)))
+            Value::Collection(Collection::Hash(hash))
         }),
         prop::collection::vec((text(), score()), 1..20)
             .prop_map(|members| Value::Collection(sorted_set_of(&members))),
@@ -281,7 +281,7 @@ proptest! {
                 hash.set_deadline(field, *at, LIMITS.seed);
             }
         }
-        let expected = shown(&Value::Collection(Collection::Hash(Box::new(hash)))).1;
+        let expected = shown(&Value::Collection(Collection::Hash(hash))).1;
         let early = written(22, |writer| {
             writer.length(fields.len() as u64);
             for (field, (value, deadline)) in &fields {

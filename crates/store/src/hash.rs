@@ -11,6 +11,7 @@ mod timed;
 
 use std::mem::size_of;
 
+use crate::form::{Form, FormMut, FormRef};
 use crate::hash_seed::Seed;
 use crate::packed::{Coded, Element, Packed, Pos, Scratch};
 use crate::sample::{below, choose, choose_of_table};
@@ -41,13 +42,7 @@ impl Default for HashLimits {
 /// A map of byte strings. Finding, setting and removing are O(1) in a table, and bounded by the limits otherwise.
 ///
 /// The packed form keeps fields in the order they came, and a changed field in its place. A table stays one.
-#[derive(Debug)]
-pub struct Hash(Repr);
-
-enum Repr {
-    Packed(Packed),
-    Large(Box<Large>),
-}
+pub struct Hash(Form<Packed, Large>);
 
 /// What lies in an allocation of its own.
 enum Large {
@@ -56,7 +51,7 @@ enum Large {
 }
 
 /// The form in which fields and values are kept.
-enum Form<'a> {
+enum View<'a> {
     Packed(&'a Packed),
     Table(&'a Fields),
 }
@@ -96,11 +91,11 @@ impl Fields {
     }
 }
 
-impl std::fmt::Debug for Repr {
+impl std::fmt::Debug for Hash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Repr::Packed(packed) => f.debug_map().entries(packed.pairs()).finish(),
-            Repr::Large(large) => match &**large {
+        match self.0.get() {
+            FormRef::Small(packed) => f.debug_map().entries(packed.pairs()).finish(),
+            FormRef::Large(large) => match large {
                 Large::Table(fields) => f.debug_map().entries(fields.table.iter().map(pair_of)).finish(),
                 Large::Timed(timed) => timed.fmt(f),
             },
@@ -116,14 +111,14 @@ impl Default for Hash {
 
 impl Clone for Hash {
     fn clone(&self) -> Self {
-        let large = match &self.0 {
-            Repr::Packed(packed) => return Self(Repr::Packed(packed.clone())),
-            Repr::Large(large) => match &**large {
+        let large = match self.0.get() {
+            FormRef::Small(packed) => return Self(Form::small(packed.clone())),
+            FormRef::Large(large) => match large {
                 Large::Table(fields) => Large::Table(fields.clone()),
                 Large::Timed(timed) => Large::Timed(timed.clone()),
             },
         };
-        Self(Repr::Large(Box::new(large)))
+        Self(Form::large(Box::new(large)))
     }
 }
 
@@ -140,27 +135,33 @@ impl Clone for Fields {
 }
 
 impl Hash {
+    /// Where its memory begins, if it has any: what is worth prefetching.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// An empty hash; allocates nothing.
     pub const fn new() -> Self {
-        Self(Repr::Packed(Packed::new()))
+        Self(Form::small(Packed::new()))
     }
 
     #[inline]
-    fn form(&self) -> Form<'_> {
-        match &self.0 {
-            Repr::Packed(packed) => Form::Packed(packed),
-            Repr::Large(large) => match &**large {
-                Large::Table(fields) => Form::Table(fields),
-                Large::Timed(timed) => timed.form(),
+    fn view(&self) -> View<'_> {
+        match self.0.get() {
+            FormRef::Small(packed) => View::Packed(packed),
+            FormRef::Large(large) => match large {
+                Large::Table(fields) => View::Table(fields),
+                Large::Timed(timed) => timed.view(),
             },
         }
     }
 
     /// Number of fields.
     pub fn len(&self) -> usize {
-        match self.form() {
-            Form::Packed(packed) => packed.len() / 2,
-            Form::Table(fields) => fields.table.len(),
+        match self.view() {
+            View::Packed(packed) => packed.len() / 2,
+            View::Table(fields) => fields.table.len(),
         }
     }
 
@@ -171,24 +172,24 @@ impl Hash {
 
     /// What Redis calls this encoding.
     pub fn encoding_name(&self) -> &'static str {
-        match self.form() {
-            Form::Packed(_) if self.timed().is_some() => "listpackex",
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
+        match self.view() {
+            View::Packed(_) if self.timed().is_some() => "listpackex",
+            View::Packed(_) => "listpack",
+            View::Table(_) => "hashtable",
         }
     }
 
     /// The packed form, fields and values by turns, of a hash whose fields do not expire.
     pub fn packed(&self) -> Option<&Packed> {
-        match &self.0 {
-            Repr::Packed(packed) => Some(packed),
-            Repr::Large(_) => None,
+        match self.0.get() {
+            FormRef::Small(packed) => Some(packed),
+            FormRef::Large(_) => None,
         }
     }
 
     /// A hash of fields and values by turns. The caller has seen to it that no field comes twice.
     pub const fn from_packed(packed: Packed) -> Self {
-        Self(Repr::Packed(packed))
+        Self(Form::small(packed))
     }
 
     /// Leaves the packed form for a table that is hashed with `seed`. Of a field that comes twice the last value stays.
@@ -198,13 +199,13 @@ impl Hash {
         }
     }
 
-    /// Bytes of all allocations, the hash's own box left out. O(1).
+    /// Bytes of all allocations, the handle left out. O(1).
     pub fn memory_bytes(&self) -> usize {
-        match &self.0 {
-            Repr::Packed(packed) => packed.memory_bytes(),
-            Repr::Large(large) => {
+        match self.0.get() {
+            FormRef::Small(packed) => packed.memory_bytes(),
+            FormRef::Large(large) => {
                 size_of::<Large>()
-                    + match &**large {
+                    + match large {
                         Large::Table(fields) => fields.table.memory_bytes() + fields.bytes,
                         Large::Timed(timed) => timed.memory_bytes(),
                     }
@@ -224,7 +225,7 @@ impl Hash {
     /// [`Hash::prepare`] for a hash that is not timed.
     #[inline]
     fn prepare_plain(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits, seed: Seed) {
-        let Repr::Packed(packed) = &self.0 else { return };
+        let FormRef::Small(packed) = self.0.get() else { return };
         let mut sum = 0usize;
         let long = lens.into_iter().any(|len| {
             sum = sum.saturating_add(len);
@@ -239,9 +240,9 @@ impl Hash {
     /// becomes one here.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits, seed: Seed) -> bool {
         self.prepare([field.len(), value.len()], limits, seed);
-        let packed = match &mut self.0 {
-            Repr::Packed(packed) => packed,
-            Repr::Large(large) => match &mut **large {
+        let packed = match self.0.get_mut() {
+            FormMut::Small(packed) => packed,
+            FormMut::Large(large) => match large {
                 Large::Table(fields) => return fields.set(field, value),
                 Large::Timed(timed) => return timed.set(field, value, limits, seed),
             },
@@ -267,22 +268,22 @@ impl Hash {
         self.iter().for_each(|(field, value)| {
             fields.set(field.bytes(&mut field_scratch), value.bytes(&mut value_scratch));
         });
-        self.0 = Repr::Large(Box::new(Large::Table(fields)));
+        self.0 = Form::large(Box::new(Large::Table(fields)));
     }
 
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        match self.form() {
-            Form::Packed(packed) => value_pos(packed, &Coded::new(field)).map(|pos| packed.at(pos)),
-            Form::Table(fields) => fields.get(field).map(|field| Element::Bytes(field.value())),
+        match self.view() {
+            View::Packed(packed) => value_pos(packed, &Coded::new(field)).map(|pos| packed.at(pos)),
+            View::Table(fields) => fields.get(field).map(|field| Element::Bytes(field.value())),
         }
     }
 
     /// Whether the field exists.
     pub fn contains(&self, field: &[u8]) -> bool {
-        match self.form() {
-            Form::Packed(packed) => packed.find(field, 2).is_some(),
-            Form::Table(fields) => fields.get(field).is_some(),
+        match self.view() {
+            View::Packed(packed) => packed.find(field, 2).is_some(),
+            View::Table(fields) => fields.get(field).is_some(),
         }
     }
 
@@ -293,15 +294,15 @@ impl Hash {
 
     /// Removes a field; false if there is no such.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.0 {
-            Repr::Packed(packed) => match packed.find(field, 2) {
+        match self.0.get_mut() {
+            FormMut::Small(packed) => match packed.find(field, 2) {
                 Some(pos) => {
                     packed.remove_at(pos, 2);
                     true
                 }
                 None => false,
             },
-            Repr::Large(large) => match &mut **large {
+            FormMut::Large(large) => match large {
                 Large::Table(fields) => fields.remove(field),
                 Large::Timed(timed) => timed.remove(field),
             },
@@ -310,9 +311,9 @@ impl Hash {
 
     /// All fields with their values: packed ones in the order they came, those of a table in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Element<'_>, Element<'_>)> {
-        match self.form() {
-            Form::Packed(packed) => Iter::Packed(packed.pairs()),
-            Form::Table(fields) => Iter::Table(fields.table.iter().map(pair_of)),
+        match self.view() {
+            View::Packed(packed) => Iter::Packed(packed.pairs()),
+            View::Table(fields) => Iter::Table(fields.table.iter().map(pair_of)),
         }
     }
 
@@ -320,12 +321,12 @@ impl Hash {
     /// there from the beginning (cursor 0) to the end is shown, whatever else comes and goes. The packed form is shown
     /// whole.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Element<'_>, Element<'_>)) -> u64 {
-        match self.form() {
-            Form::Packed(packed) => {
+        match self.view() {
+            View::Packed(packed) => {
                 packed.pairs().for_each(|(field, value)| visit(field, value));
                 0
             }
-            Form::Table(fields) => fields.table.scan(cursor, |item| {
+            View::Table(fields) => fields.table.scan(cursor, |item| {
                 let (field, value) = pair_of(item);
                 visit(field, value);
             }),
@@ -334,13 +335,13 @@ impl Hash {
 
     /// A field drawn uniformly with the caller's random bits, and its value.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(Element<'_>, Element<'_>)> {
-        match self.form() {
-            Form::Packed(packed) if packed.is_empty() => None,
-            Form::Packed(packed) => {
+        match self.view() {
+            View::Packed(packed) if packed.is_empty() => None,
+            View::Packed(packed) => {
                 let pos = packed.seek(below(random(), self.len()) * 2)?;
                 Some((packed.at(pos), packed.at(packed.next(pos)?)))
             }
-            Form::Table(fields) => fields.table.random(random).map(pair_of),
+            View::Table(fields) => fields.table.random(random).map(pair_of),
         }
     }
 
@@ -352,11 +353,11 @@ impl Hash {
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
         let visit = |(field, value)| visit(field, value);
-        match self.form() {
-            Form::Packed(packed) => {
+        match self.view() {
+            View::Packed(packed) => {
                 choose(packed.pairs(), self.len(), count.min(self.len()), &mut random, visit);
             }
-            Form::Table(fields) => {
+            View::Table(fields) => {
                 let mut visit = visit;
                 choose_of_table(&fields.table, count, &mut random, |item| visit(pair_of(item)));
             }
@@ -370,7 +371,7 @@ impl Hash {
         mut random: impl FnMut() -> u64,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
-        if let Form::Packed(packed) = self.form() {
+        if let View::Packed(packed) = self.view() {
             // Walked once, not once for every draw.
             let pairs: Vec<_> = packed.pairs().collect();
             let count = if pairs.is_empty() { 0 } else { count };

@@ -1,68 +1,49 @@
 //! A sorted array of integers, each as wide as the widest needs: what sets of numbers are while they are small.
 
-use std::mem::size_of;
+use crate::counted_bytes::CountedBytes;
+use std::ptr;
 
 /// A set of `i64` in 2, 4 or 8 bytes a member. Widths only grow. Finding is a binary search, changing moves the
 /// members above.
-#[derive(Clone, Debug)]
-pub struct IntSet(Members);
+#[derive(Clone)]
+#[repr(transparent)]
+pub struct IntSet(CountedBytes);
 
-#[derive(Clone, Debug)]
-enum Members {
-    W2(Vec<i16>),
-    W4(Vec<i32>),
-    W8(Vec<i64>),
+/// The bytes a value takes: 2, 4 or 8.
+fn width_of(value: i64) -> usize {
+    match value {
+        -0x8000..=0x7fff => 2,
+        -0x8000_0000..=0x7fff_ffff => 4,
+        _ => 8,
+    }
 }
 
-/// Runs an expression on the array of whichever width.
+/// Calls a function of an integer type with the type of a width.
 macro_rules! on_width {
-    ($members:expr, $array:ident => $body:expr) => {
-        match $members {
-            Members::W2($array) => $body,
-            Members::W4($array) => $body,
-            Members::W8($array) => $body,
+    ($width:expr, $function:ident($($argument:expr),*)) => {
+        match $width {
+            2 => $function::<2>($($argument),*),
+            4 => $function::<4>($($argument),*),
+            _ => $function::<8>($($argument),*),
         }
     };
 }
 
-fn search<T: Copy + Into<i64>>(array: &[T], value: i64) -> Result<usize, usize> {
-    array.binary_search_by(|&member| member.into().cmp(&value))
+#[inline]
+fn decode<const W: usize>(bytes: &[u8; W]) -> i64 {
+    let mut wide = [0; 8];
+    wide[8 - W..].copy_from_slice(bytes);
+    // The upper bytes hold the value, so that its sign comes down with it.
+    i64::from_le_bytes(wide) >> (64 - 8 * W)
 }
 
-fn insert<T: Copy + Into<i64> + TryFrom<i64>>(array: &mut Vec<T>, value: i64) -> bool {
-    // A new largest member is the common case of counters used as ids.
-    let at = match array.last() {
-        Some(&last) if last.into() < value => array.len(),
-        _ => match search(array, value) {
-            Ok(_) => return false,
-            Err(at) => at,
-        },
-    };
-    let Ok(member) = T::try_from(value) else { return false };
-    if array.len() == array.capacity() {
-        array.reserve_exact((array.len() / 4).max(8 / size_of::<T>()));
-    }
-    array.insert(at, member);
-    true
+fn search<const W: usize>(data: &[u8], value: i64) -> Result<usize, usize> {
+    data.as_chunks::<W>().0.binary_search_by(|member| decode(member).cmp(&value))
 }
 
-fn remove<T: Copy + Into<i64>>(array: &mut Vec<T>, value: i64) -> bool {
-    let Ok(at) = search(array, value) else { return false };
-    array.remove(at);
-    if array.len() <= array.capacity() / 2 {
-        array.shrink_to_fit();
-    }
-    true
-}
-
-fn nth<T: Copy + Into<i64>>(array: &[T], index: usize) -> Option<i64> {
-    array.get(index).map(|&member| member.into())
-}
-
-fn widened<T: Copy + Into<U>, U>(array: &[T]) -> Vec<U> {
-    let mut wide = Vec::with_capacity(array.len() + 1);
-    wide.extend(array.iter().map(|&member| member.into()));
-    wide
+#[inline]
+fn nth<const W: usize>(data: &[u8], index: usize) -> Option<i64> {
+    data.as_chunks::<W>().0.get(index).map(decode)
 }
 
 impl Default for IntSet {
@@ -71,15 +52,33 @@ impl Default for IntSet {
     }
 }
 
+impl std::fmt::Debug for IntSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
 impl IntSet {
     /// An empty set; allocates nothing.
     pub const fn new() -> Self {
-        Self(Members::W2(Vec::new()))
+        Self(CountedBytes::new())
+    }
+
+    /// The set that such bytes are.
+    pub(crate) fn of(bytes: &CountedBytes) -> &Self {
+        // SAFETY: it has the representation of what it is made of.
+        unsafe { &*ptr::from_ref(bytes).cast() }
+    }
+
+    /// The set that such bytes are, to change.
+    pub(crate) fn of_mut(bytes: &mut CountedBytes) -> &mut Self {
+        // SAFETY: it has the representation of what it is made of.
+        unsafe { &mut *ptr::from_mut(bytes).cast() }
     }
 
     /// Number of members.
     pub fn len(&self) -> usize {
-        on_width!(&self.0, array => array.len())
+        self.0.count()
     }
 
     /// Whether there is no member.
@@ -89,54 +88,76 @@ impl IntSet {
 
     /// Bytes a member takes: 2, 4 or 8.
     pub fn width(&self) -> usize {
-        match &self.0 {
-            Members::W2(_) => 2,
-            Members::W4(_) => 4,
-            Members::W8(_) => 8,
+        match self.len() {
+            0 => 2,
+            len => self.0.len() / len,
         }
     }
 
     /// Adds a member; false if it is one already. O(n) for the move.
     pub fn insert(&mut self, value: i64) -> bool {
         self.widen_for(value);
-        on_width!(&mut self.0, array => insert(array, value))
+        let width = self.width().max(width_of(value));
+        let len = self.len();
+        // A new largest member is the common case of counters used as ids.
+        let at = match on_width!(width, nth(self.0.data(), len.wrapping_sub(1))) {
+            Some(last) if last < value => len,
+            None => len,
+            Some(_) => match on_width!(width, search(self.0.data(), value)) {
+                Ok(_) => return false,
+                Err(at) => at,
+            },
+        };
+        self.0.open_gap(at * width, width);
+        // The lower bytes of a value that fits them are the value.
+        self.0.data_mut()[at * width..(at + 1) * width].copy_from_slice(&value.to_le_bytes()[..width]);
+        self.0.set_count(len + 1);
+        true
     }
 
+    /// Gives all members the width of a value that is wider.
     fn widen_for(&mut self, value: i64) {
-        let wider = match &self.0 {
-            Members::W2(array) if i16::try_from(value).is_err() => match i32::try_from(value) {
-                Ok(_) => Members::W4(widened(array)),
-                Err(_) => Members::W8(widened(array)),
-            },
-            Members::W4(array) if i32::try_from(value).is_err() => Members::W8(widened(array)),
-            _ => return,
-        };
-        self.0 = wider;
+        let (width, len) = (width_of(value), self.len());
+        if len == 0 || width <= self.width() {
+            return;
+        }
+        let mut wide = CountedBytes::new();
+        wide.open_gap(0, len * width);
+        for (member, place) in self.iter().zip(wide.data_mut().chunks_exact_mut(width)) {
+            place.copy_from_slice(&member.to_le_bytes()[..width]);
+        }
+        wide.set_count(len);
+        self.0 = wide;
     }
 
     /// Removes a member; false if there is no such. O(n) for the move.
     pub fn remove(&mut self, value: i64) -> bool {
-        on_width!(&mut self.0, array => remove(array, value))
+        let (width, len) = (self.width(), self.len());
+        let Ok(at) = on_width!(width, search(self.0.data(), value)) else { return false };
+        self.0.set_count(len - 1);
+        self.0.close_gap(at * width, (at + 1) * width);
+        true
     }
 
     /// Whether `value` is a member. O(log n).
     pub fn contains(&self, value: i64) -> bool {
-        on_width!(&self.0, array => search(array, value).is_ok())
+        on_width!(self.width(), search(self.0.data(), value)).is_ok()
     }
 
     /// The member with this index in ascending order.
     pub fn get(&self, index: usize) -> Option<i64> {
-        on_width!(&self.0, array => nth(array, index))
+        on_width!(self.width(), nth(self.0.data(), index))
     }
 
     /// All members, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = i64> + ExactSizeIterator + Clone + '_ {
-        (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+        let (data, width) = (self.0.data(), self.width());
+        (0..self.len()).map(move |index| on_width!(width, nth(data, index)).unwrap_or_default())
     }
 
     /// Bytes of the allocation.
     pub fn memory_bytes(&self) -> usize {
-        on_width!(&self.0, array => array.capacity()) * self.width()
+        self.0.memory_bytes()
     }
 }
 

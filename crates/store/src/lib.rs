@@ -4,7 +4,9 @@ pub mod bitmap;
 pub mod hyperloglog;
 pub mod number;
 
+mod counted_bytes;
 mod entry;
+mod form;
 mod hash_seed;
 mod prefetch;
 mod table;

@@ -10,6 +10,7 @@ use chain::Chain;
 pub use iter::Iter;
 use node::{Node, NodeRef};
 
+use crate::form::{Form, FormMut, FormRef};
 use crate::packed::{Coded, Element, Packed};
 
 /// How large the nodes of a list may get.
@@ -75,13 +76,21 @@ pub enum ListNode<'a> {
 }
 
 /// A list of byte strings. Pushing and popping are O(1) amortised, finding an index skips whole nodes.
-#[derive(Clone, Debug)]
-pub struct List(Repr);
+pub struct List(Form<Packed, Chain>);
 
-#[derive(Clone, Debug)]
-enum Repr {
-    One(Packed),
-    Many(Box<Chain>),
+impl Clone for List {
+    fn clone(&self) -> Self {
+        Self(match self.0.get() {
+            FormRef::Small(packed) => Form::small(packed.clone()),
+            FormRef::Large(chain) => Form::large(Box::new(chain.clone())),
+        })
+    }
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }
 
 impl Default for List {
@@ -91,16 +100,22 @@ impl Default for List {
 }
 
 impl List {
+    /// Where its memory begins, if it has any: what is worth prefetching.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// An empty list; allocates nothing.
     pub const fn new() -> Self {
-        Self(Repr::One(Packed::new()))
+        Self(Form::small(Packed::new()))
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Repr::One(packed) => packed.len(),
-            Repr::Many(chain) => chain.len(),
+        match self.0.get() {
+            FormRef::Small(packed) => packed.len(),
+            FormRef::Large(chain) => chain.len(),
         }
     }
 
@@ -116,14 +131,14 @@ impl List {
 
     /// Whether the list is a single packed node, which later versions of Redis call a listpack.
     pub fn is_single_node(&self) -> bool {
-        matches!(self.0, Repr::One(_))
+        matches!(self.0.get(), FormRef::Small(_))
     }
 
     /// Number of nodes.
     pub fn node_count(&self) -> usize {
-        match &self.0 {
-            Repr::One(_) => 1,
-            Repr::Many(chain) => chain.nodes().len(),
+        match self.0.get() {
+            FormRef::Small(_) => 1,
+            FormRef::Large(chain) => chain.nodes().len(),
         }
     }
 
@@ -138,53 +153,53 @@ impl List {
     }
 
     fn node(&self, index: usize) -> Option<NodeRef<'_>> {
-        match &self.0 {
-            Repr::One(packed) => (index == 0).then_some(NodeRef::Packed(packed)),
-            Repr::Many(chain) => chain.nodes().get(index).map(Node::view),
+        match self.0.get() {
+            FormRef::Small(packed) => (index == 0).then_some(NodeRef::Packed(packed)),
+            FormRef::Large(chain) => chain.nodes().get(index).map(Node::view),
         }
     }
 
     /// The node that holds `index`, and the index in there. The node does not exist if `index` is the length.
     fn locate(&self, index: usize) -> (usize, usize) {
-        match &self.0 {
-            Repr::One(packed) => {
+        match self.0.get() {
+            FormRef::Small(packed) => {
                 if index < packed.len() {
                     (0, index)
                 } else {
                     (1, 0)
                 }
             }
-            Repr::Many(chain) => chain.locate(index),
+            FormRef::Large(chain) => chain.locate(index),
         }
     }
 
-    /// Bytes of all allocations, the list's own box left out. Of a long list some nodes are sampled.
+    /// Bytes of all allocations, the handle left out. Of a long list some nodes are sampled.
     pub fn memory_bytes(&self) -> usize {
-        match &self.0 {
-            Repr::One(packed) => packed.memory_bytes(),
-            Repr::Many(chain) => chain.memory_bytes(),
+        match self.0.get() {
+            FormRef::Small(packed) => packed.memory_bytes(),
+            FormRef::Large(chain) => chain.memory_bytes(),
         }
     }
 
     fn chain(&mut self) -> &mut Chain {
-        if let Repr::One(packed) = &mut self.0 {
+        if let FormMut::Small(packed) = self.0.get_mut() {
             let packed = std::mem::take(packed);
-            self.0 = Repr::Many(Box::new(Chain::new(packed)));
+            self.0 = Form::large(Box::new(Chain::new(packed)));
         }
-        match &mut self.0 {
-            Repr::Many(chain) => chain,
-            Repr::One(_) => unreachable!("made a chain just above"),
+        match self.0.get_mut() {
+            FormMut::Large(chain) => chain,
+            FormMut::Small(_) => unreachable!("made a chain just above"),
         }
     }
 
     /// Becomes a single node again when a chain has shrunk well below one node's bound.
     fn settle(&mut self, limits: ListLimits) {
-        let single = match &mut self.0 {
-            Repr::Many(chain) => chain.take_single(limits),
-            Repr::One(_) => None,
+        let single = match self.0.get_mut() {
+            FormMut::Large(chain) => chain.take_single(limits),
+            FormMut::Small(_) => None,
         };
         if let Some(packed) = single {
-            self.0 = Repr::One(packed);
+            self.0 = Form::small(packed);
         }
     }
 
@@ -195,8 +210,8 @@ impl List {
 
     /// Adds an element, as it came out of another collection, at an end.
     pub fn push_element(&mut self, end: End, element: Element<'_>, limits: ListLimits) {
-        match &mut self.0 {
-            Repr::One(packed) if node::fits(packed, element, limits) => node::push(packed, end, element),
+        match self.0.get_mut() {
+            FormMut::Small(packed) if node::fits(packed, element, limits) => node::push(packed, end, element),
             _ => self.chain().push(end, element, limits),
         }
     }
@@ -232,12 +247,12 @@ impl List {
     /// Takes the element at an end off and shows it to `read`, without copying it.
     pub fn pop<R>(&mut self, end: End, limits: ListLimits, read: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let result = read(self.peek(end)?);
-        match &mut self.0 {
-            Repr::One(packed) => match end {
+        match self.0.get_mut() {
+            FormMut::Small(packed) => match end {
                 End::Front => packed.drop_front(),
                 End::Back => packed.drop_back(),
             },
-            Repr::Many(chain) => {
+            FormMut::Large(chain) => {
                 chain.drop_end(end);
                 self.settle(limits);
             }
@@ -283,7 +298,7 @@ impl List {
         if index >= self.len() {
             return false;
         }
-        if let Repr::One(packed) = &mut self.0
+        if let FormMut::Small(packed) = self.0.get_mut()
             && node::replace(packed, index, value, limits)
         {
             return true;
@@ -299,8 +314,8 @@ impl List {
             return false;
         }
         let element = Element::Bytes(value);
-        match &mut self.0 {
-            Repr::One(packed) if node::fits(packed, element, limits) => packed.insert(index, element),
+        match self.0.get_mut() {
+            FormMut::Small(packed) if node::fits(packed, element, limits) => packed.insert(index, element),
             _ => self.chain().insert(index, element, limits),
         }
         true
@@ -356,9 +371,9 @@ impl List {
             count => usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX),
         };
         let end = if count < 0 { End::Back } else { End::Front };
-        match &mut self.0 {
-            Repr::One(packed) => node::remove_equal(packed, value, end, limit),
-            Repr::Many(chain) => {
+        match self.0.get_mut() {
+            FormMut::Small(packed) => node::remove_equal(packed, value, end, limit),
+            FormMut::Large(chain) => {
                 let removed = chain.remove_equal(value, end, limit, limits);
                 self.settle(limits);
                 removed
@@ -370,10 +385,10 @@ impl List {
     pub fn remove_range(&mut self, index: usize, count: usize, limits: ListLimits) {
         let index = index.min(self.len());
         let count = count.min(self.len() - index);
-        match &mut self.0 {
+        match self.0.get_mut() {
             _ if count == 0 => {}
-            Repr::One(packed) => packed.remove_range(index, count),
-            Repr::Many(chain) => {
+            FormMut::Small(packed) => packed.remove_range(index, count),
+            FormMut::Large(chain) => {
                 chain.remove_range(index, count, limits);
                 self.settle(limits);
             }

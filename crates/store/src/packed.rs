@@ -5,13 +5,13 @@
 
 mod coding;
 mod element;
-mod memory;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+use crate::counted_bytes::CountedBytes;
 use std::fmt;
-use std::ptr::NonNull;
+use std::ptr;
 
 pub(crate) use coding::Coded;
 pub use element::{Element, Scratch};
@@ -21,13 +21,9 @@ pub(crate) use walk::Walk;
 ///
 /// `len` is O(1); pushing to and popping from either end is O(1) amortised; everything by index or position moves at
 /// most the bytes of the shorter side.
-pub struct Packed {
-    ptr: NonNull<u8>,
-    cap: u32,
-    start: u32,
-    end: u32,
-    count: u32,
-}
+#[derive(Clone)]
+#[repr(transparent)]
+pub struct Packed(CountedBytes);
 
 /// Where an element starts in a [`Packed`]. It holds until an element at or before it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,30 +35,30 @@ impl Packed {
 
     /// An empty sequence; allocates nothing.
     pub const fn new() -> Self {
-        Self { ptr: NonNull::dangling(), cap: 0, start: 0, end: 0, count: 0 }
+        Self(CountedBytes::new())
     }
 
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.count as usize
+        self.0.count()
     }
 
     /// Whether there is no element.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// Bytes that the elements take, without spare room.
     #[inline]
     pub fn bytes_len(&self) -> usize {
-        (self.end - self.start) as usize
+        self.0.len()
     }
 
     /// Bytes of the allocation.
     pub fn memory_bytes(&self) -> usize {
-        self.capacity()
+        self.0.memory_bytes()
     }
 
     /// Whether elements with `len` bytes of text in all may still be added.
@@ -139,9 +135,9 @@ impl Packed {
 
     fn insert_coded(&mut self, at: usize, coded: &Coded<'_>) {
         let total = coded.total();
-        self.open_gap(at, total);
-        coded.write(&mut self.data_mut()[at..at + total]);
-        self.count += 1;
+        self.0.open_gap(at, total);
+        coded.write(&mut self.0.data_mut()[at..at + total]);
+        self.0.set_count(self.len() + 1);
     }
 
     /// Replaces the element at `pos`, which stays valid.
@@ -150,11 +146,11 @@ impl Packed {
         let at = pos.0 as usize;
         let (old, new) = (coding::total_at(&self.data()[at..]), coded.total());
         if new > old {
-            self.open_gap(at + old, new - old);
+            self.0.open_gap(at + old, new - old);
         } else if new < old {
-            self.close_gap(at + new, at + old);
+            self.0.close_gap(at + new, at + old);
         }
-        coded.write(&mut self.data_mut()[at..at + new]);
+        coded.write(&mut self.0.data_mut()[at..at + new]);
     }
 
     /// Removes `count` elements from `pos` on; `pos` is then the position of what followed, if anything did.
@@ -165,8 +161,7 @@ impl Packed {
             to += coding::total_at(&self.data()[to..]);
             removed += 1;
         }
-        self.count -= removed as u32;
-        self.close_gap(from, to);
+        self.cut(from, to, removed);
     }
 
     /// Removes `count` elements from `index` on, as far as they exist.
@@ -177,8 +172,7 @@ impl Packed {
             return;
         }
         let (from, to) = (self.offset_of(index), self.offset_of(index + count));
-        self.count -= count as u32;
-        self.close_gap(from, to);
+        self.cut(from, to, count);
     }
 
     /// Removes elements equal to `bytes`: of those from the front the first `skip` stay, then at most `limit` go.
@@ -188,7 +182,7 @@ impl Packed {
         let (total, mut seen, mut removed) = (coded.total(), 0, 0);
         let (mut read, mut write) = (0, 0);
         let len = self.bytes_len();
-        let data = self.data_mut();
+        let data = self.0.data_mut();
         while read < len && removed < limit {
             if coded.matches(&data[read..]) {
                 seen += 1;
@@ -206,8 +200,7 @@ impl Packed {
             write += step;
         }
         if read != write {
-            self.count -= removed as u32;
-            self.close_gap(write, read);
+            self.cut(write, read, removed);
         }
         removed
     }
@@ -235,29 +228,41 @@ impl Packed {
 
     /// Removes every element.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        self.cut(0, self.bytes_len(), self.len());
+    }
+
+    /// Takes the elements between two offsets, so many, out.
+    fn cut(&mut self, from: usize, to: usize, count: usize) {
+        self.0.set_count(self.len() - count);
+        self.0.close_gap(from, to);
+    }
+
+    #[inline]
+    fn data(&self) -> &[u8] {
+        self.0.data()
     }
 
     /// Cuts the sequence: the elements from `index` on are returned.
     pub fn split_off(&mut self, index: usize) -> Self {
         let at = self.offset_of(index);
-        let right = Self::copy_of(&self.data()[at..], self.count - index.min(self.len()) as u32);
-        self.count -= right.count;
-        self.truncate_data(at);
+        let count = self.len() - index.min(self.len());
+        let right = Self(CountedBytes::copy_of(&self.data()[at..], count));
+        self.0.set_count(self.len() - count);
+        self.0.truncate(at);
         right
     }
 
     /// Appends all elements of `other`.
     pub fn append(&mut self, other: &Self) {
         let at = self.bytes_len();
-        self.open_gap(at, other.bytes_len());
-        self.data_mut()[at..].copy_from_slice(other.data());
-        self.count += other.count;
+        self.0.open_gap(at, other.bytes_len());
+        self.0.data_mut()[at..].copy_from_slice(other.data());
+        self.0.set_count(self.len() + other.len());
     }
 
     /// Position of the first element.
     pub fn first(&self) -> Option<Pos> {
-        (self.count > 0).then_some(Pos(0))
+        (!self.is_empty()).then_some(Pos(0))
     }
 
     /// Position of the last element.
@@ -367,6 +372,28 @@ impl Packed {
     pub fn pairs(&self) -> Pairs<'_> {
         debug_assert!(self.len().is_multiple_of(2));
         Pairs(self.iter())
+    }
+}
+
+// SAFETY: it is a `CountedBytes`, which is thin, and nothing else.
+unsafe impl crate::form::Thin for Packed {}
+
+impl Packed {
+    /// The sequence that such bytes are.
+    pub(crate) fn of(bytes: &CountedBytes) -> &Self {
+        // SAFETY: it has the representation of what it is made of.
+        unsafe { &*ptr::from_ref(bytes).cast() }
+    }
+
+    /// The sequence that such bytes are, to change.
+    pub(crate) fn of_mut(bytes: &mut CountedBytes) -> &mut Self {
+        // SAFETY: it has the representation of what it is made of.
+        unsafe { &mut *ptr::from_mut(bytes).cast() }
+    }
+
+    /// What it is made of.
+    pub(crate) fn into_bytes(self) -> CountedBytes {
+        self.0
     }
 }
 

@@ -6,6 +6,8 @@ mod tests;
 
 use std::mem::size_of;
 
+use crate::counted_bytes::CountedBytes;
+use crate::form::{Form, FormMut, FormRef};
 use crate::hash_seed::Seed;
 use crate::intset::IntSet;
 use crate::number::parse_i64;
@@ -39,13 +41,20 @@ impl Default for SetLimits {
 /// A set of byte strings. Once it is no longer integers only it never is again, and a table stays one.
 ///
 /// Finding, adding and removing are O(1) in a table, and bounded by the limits otherwise.
-#[derive(Debug)]
-pub struct Set(Repr);
+pub struct Set(Form<CountedBytes, Members>);
 
-enum Repr {
-    Ints(IntSet),
-    Packed(Packed),
-    Table(Box<Members>),
+/// Its form. The small ones are told apart by the mark of their bytes, which a packed sequence has.
+enum View<'a> {
+    Ints(&'a IntSet),
+    Packed(&'a Packed),
+    Table(&'a Members),
+}
+
+/// Its form, to change.
+enum ViewMut<'a> {
+    Ints(&'a mut IntSet),
+    Packed(&'a mut Packed),
+    Table(&'a mut Members),
 }
 
 /// The large form.
@@ -78,13 +87,9 @@ impl Members {
     }
 }
 
-impl std::fmt::Debug for Repr {
+impl std::fmt::Debug for Set {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Repr::Ints(ints) => ints.fmt(f),
-            Repr::Packed(packed) => packed.fmt(f),
-            Repr::Table(members) => f.debug_set().entries(members.table.iter().map(Member::bytes)).finish(),
-        }
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -96,32 +101,55 @@ impl Default for Set {
 
 impl Clone for Set {
     fn clone(&self) -> Self {
-        Self(match &self.0 {
-            Repr::Ints(ints) => Repr::Ints(ints.clone()),
-            Repr::Packed(packed) => Repr::Packed(packed.clone()),
-            Repr::Table(members) => {
+        Self(match self.0.get() {
+            FormRef::Small(bytes) => Form::small(bytes.clone()),
+            FormRef::Large(members) => {
                 let mut copy = Members { table: Table::new(members.table.seed()), bytes: members.bytes };
                 for member in members.table.iter() {
                     copy.table.insert_unique(copy.table.hash(member.bytes()), member.clone());
                 }
-                Repr::Table(Box::new(copy))
+                Form::large(Box::new(copy))
             }
         })
     }
 }
 
 impl Set {
+    /// Where its memory begins, if it has any: what is worth prefetching.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// An empty set, which is one of integers; allocates nothing.
     pub const fn new() -> Self {
-        Self(Repr::Ints(IntSet::new()))
+        Self(Form::small(CountedBytes::new()))
+    }
+
+    #[inline]
+    fn view(&self) -> View<'_> {
+        match self.0.get() {
+            FormRef::Small(bytes) if bytes.is_marked() => View::Packed(Packed::of(bytes)),
+            FormRef::Small(bytes) => View::Ints(IntSet::of(bytes)),
+            FormRef::Large(members) => View::Table(members),
+        }
+    }
+
+    #[inline]
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        match self.0.get_mut() {
+            FormMut::Small(bytes) if bytes.is_marked() => ViewMut::Packed(Packed::of_mut(bytes)),
+            FormMut::Small(bytes) => ViewMut::Ints(IntSet::of_mut(bytes)),
+            FormMut::Large(members) => ViewMut::Table(members),
+        }
     }
 
     /// Number of members.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Repr::Ints(ints) => ints.len(),
-            Repr::Packed(packed) => packed.len(),
-            Repr::Table(members) => members.table.len(),
+        match self.view() {
+            View::Ints(ints) => ints.len(),
+            View::Packed(packed) => packed.len(),
+            View::Table(members) => members.table.len(),
         }
     }
 
@@ -132,33 +160,33 @@ impl Set {
 
     /// What Redis 7.0 calls this encoding. It has no packed form: that goes as a hash table.
     pub fn encoding_name(&self) -> &'static str {
-        match self.0 {
-            Repr::Ints(_) => "intset",
-            Repr::Packed(_) | Repr::Table(_) => "hashtable",
+        match self.view() {
+            View::Ints(_) => "intset",
+            View::Packed(_) | View::Table(_) => "hashtable",
         }
     }
 
     /// The integers, in the form of a set of integers.
     pub fn ints(&self) -> Option<&IntSet> {
-        match &self.0 {
-            Repr::Ints(ints) => Some(ints),
+        match self.view() {
+            View::Ints(ints) => Some(ints),
             _ => None,
         }
     }
 
-    /// Bytes of all allocations, the set's own box left out. O(1).
+    /// Bytes of all allocations, the handle left out. O(1).
     pub fn memory_bytes(&self) -> usize {
-        match &self.0 {
-            Repr::Ints(ints) => ints.memory_bytes(),
-            Repr::Packed(packed) => packed.memory_bytes(),
-            Repr::Table(members) => size_of::<Members>() + members.table.memory_bytes() + members.bytes,
+        match self.view() {
+            View::Ints(ints) => ints.memory_bytes(),
+            View::Packed(packed) => packed.memory_bytes(),
+            View::Table(members) => size_of::<Members>() + members.table.memory_bytes() + members.bytes,
         }
     }
 
     /// Adds a member; false if it is one already. `seed` is what a table is hashed with, if the set becomes one here.
     pub fn add(&mut self, member: &[u8], limits: SetLimits, seed: Seed) -> bool {
-        match &mut self.0 {
-            Repr::Ints(ints) => match parse_i64(member) {
+        match self.view_mut() {
+            ViewMut::Ints(ints) => match parse_i64(member) {
                 Some(value) => {
                     let added = ints.insert(value);
                     // Redis converts after the fact, and only when something was added.
@@ -169,7 +197,7 @@ impl Set {
                 }
                 None => self.leave_ints(1, member.len(), limits, seed),
             },
-            Repr::Packed(packed) => {
+            ViewMut::Packed(packed) => {
                 let coded = Coded::new(member);
                 if packed.find_coded(&coded, 1).is_some() {
                     return false;
@@ -183,7 +211,7 @@ impl Set {
                 }
                 self.become_table(seed);
             }
-            Repr::Table(members) => return members.add(member),
+            ViewMut::Table(members) => return members.add(member),
         }
         self.add(member, limits, seed)
     }
@@ -195,7 +223,7 @@ impl Set {
 
     /// Turns integers into the form that has room for so many members more, the longest of this length.
     fn leave_ints(&mut self, more: usize, len_max: usize, limits: SetLimits, seed: Seed) {
-        let Repr::Ints(ints) = &self.0 else { return };
+        let View::Ints(ints) = self.view() else { return };
         // The longest texts are those of the two ends.
         let ends = [ints.get(0), ints.get(ints.len().wrapping_sub(1))].into_iter().flatten();
         let longest = ends.map(|value| Element::Int(value).len()).fold(len_max, usize::max);
@@ -204,7 +232,7 @@ impl Set {
         }
         let mut packed = Packed::new();
         ints.iter().for_each(|value| packed.push_back_element(Element::Int(value)));
-        self.0 = Repr::Packed(packed);
+        self.0 = Form::small(packed.into_bytes().marked());
     }
 
     fn become_table(&mut self, seed: Seed) {
@@ -213,56 +241,56 @@ impl Set {
         self.iter().for_each(|element| {
             members.add(element.bytes(&mut scratch));
         });
-        self.0 = Repr::Table(members);
+        self.0 = Form::large(members);
     }
 
     /// Removes a member; false if there is no such.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.0 {
-            Repr::Ints(ints) => parse_i64(member).is_some_and(|value| ints.remove(value)),
-            Repr::Packed(packed) => match packed.find(member, 1) {
+        match self.view_mut() {
+            ViewMut::Ints(ints) => parse_i64(member).is_some_and(|value| ints.remove(value)),
+            ViewMut::Packed(packed) => match packed.find(member, 1) {
                 Some(pos) => {
                     packed.remove_at(pos, 1);
                     true
                 }
                 None => false,
             },
-            Repr::Table(members) => members.remove(member),
+            ViewMut::Table(members) => members.remove(member),
         }
     }
 
     /// Whether this is a member.
     pub fn contains(&self, member: &[u8]) -> bool {
-        match &self.0 {
-            Repr::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
-            Repr::Packed(packed) => packed.find(member, 1).is_some(),
-            Repr::Table(members) => members.contains(member),
+        match self.view() {
+            View::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
+            View::Packed(packed) => packed.find(member, 1).is_some(),
+            View::Table(members) => members.contains(member),
         }
     }
 
     /// Whether this, as it came out of another collection, is a member.
     pub fn contains_element(&self, member: Element<'_>) -> bool {
-        match (&self.0, member) {
-            (Repr::Ints(ints), Element::Int(value)) => ints.contains(value),
-            (Repr::Packed(packed), _) => packed.find_coded(&Coded::element(member), 1).is_some(),
+        match (self.view(), member) {
+            (View::Ints(ints), Element::Int(value)) => ints.contains(value),
+            (View::Packed(packed), _) => packed.find_coded(&Coded::element(member), 1).is_some(),
             _ => self.contains(member.bytes(&mut Scratch::new())),
         }
     }
 
     /// All members: integers ascending, packed ones in the order they came, those of a table in no order.
     pub fn iter(&self) -> impl Iterator<Item = Element<'_>> {
-        match &self.0 {
-            Repr::Ints(ints) => Iter::Ints(ints.iter().map(Element::Int)),
-            Repr::Packed(packed) => Iter::Packed(packed.iter()),
-            Repr::Table(members) => Iter::Table(members.table.iter().map(element_of)),
+        match self.view() {
+            View::Ints(ints) => Iter::Ints(ints.iter().map(Element::Int)),
+            View::Packed(packed) => Iter::Packed(packed.iter()),
+            View::Table(members) => Iter::Table(members.table.iter().map(element_of)),
         }
     }
 
     /// Shows some members to `visit` and returns the cursor to go on with, 0 at the end. What is a member from the
     /// beginning (cursor 0) to the end is shown, whatever else comes and goes. The small forms are shown whole.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Element<'_>)) -> u64 {
-        match &self.0 {
-            Repr::Table(members) => members.table.scan(cursor, |member| visit(element_of(member))),
+        match self.view() {
+            View::Table(members) => members.table.scan(cursor, |member| visit(element_of(member))),
             _ => {
                 self.iter().for_each(visit);
                 0
@@ -272,11 +300,11 @@ impl Set {
 
     /// A member drawn uniformly with the caller's random bits.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<Element<'_>> {
-        match &self.0 {
+        match self.view() {
             _ if self.is_empty() => None,
-            Repr::Ints(ints) => ints.get(below(random(), ints.len())).map(Element::Int),
-            Repr::Packed(packed) => packed.get(below(random(), packed.len())),
-            Repr::Table(members) => members.table.random(random).map(element_of),
+            View::Ints(ints) => ints.get(below(random(), ints.len())).map(Element::Int),
+            View::Packed(packed) => packed.get(below(random(), packed.len())),
+            View::Table(members) => members.table.random(random).map(element_of),
         }
     }
 
@@ -286,19 +314,19 @@ impl Set {
         mut random: impl FnMut() -> u64,
         read: impl FnOnce(Element<'_>) -> R,
     ) -> Option<R> {
-        match &mut self.0 {
-            Repr::Ints(ints) if !ints.is_empty() => {
+        match self.view_mut() {
+            ViewMut::Ints(ints) if !ints.is_empty() => {
                 let value = ints.get(below(random(), ints.len()))?;
                 ints.remove(value);
                 Some(read(Element::Int(value)))
             }
-            Repr::Packed(packed) if !packed.is_empty() => {
+            ViewMut::Packed(packed) if !packed.is_empty() => {
                 let pos = packed.seek(below(random(), packed.len()))?;
                 let result = read(packed.at(pos));
                 packed.remove_at(pos, 1);
                 Some(result)
             }
-            Repr::Table(members) => {
+            ViewMut::Table(members) => {
                 let member = members.table.pop_random(random)?;
                 members.bytes -= member.memory_bytes();
                 Some(read(element_of(&member)))
@@ -314,8 +342,8 @@ impl Set {
         mut random: impl FnMut() -> u64,
         mut visit: impl FnMut(Element<'a>),
     ) {
-        match &self.0 {
-            Repr::Table(members) => {
+        match self.view() {
+            View::Table(members) => {
                 choose_of_table(&members.table, count, &mut random, |member| visit(element_of(member)));
             }
             _ => choose(self.iter(), self.len(), count.min(self.len()), &mut random, visit),
@@ -329,7 +357,7 @@ impl Set {
         mut random: impl FnMut() -> u64,
         mut visit: impl FnMut(Element<'a>),
     ) {
-        if let Repr::Packed(packed) = &self.0 {
+        if let View::Packed(packed) = self.view() {
             // Walked once, not once for every draw.
             let members: Vec<_> = packed.iter().collect();
             let count = if members.is_empty() { 0 } else { count };

@@ -16,6 +16,7 @@ mod tree;
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 pub use iter::Iter;
 
+use crate::form::{Form, FormMut, FormRef};
 use crate::table::Seed;
 use compact::Compact;
 use iter::Walk;
@@ -68,21 +69,21 @@ pub enum AddOutcome {
 }
 
 /// A sorted set.
-#[derive(Default)]
-pub struct SortedSet(Form);
+pub struct SortedSet(Form<Compact, Large>);
 
-enum Form {
-    Compact(Compact),
-    Large(Box<Large>),
-}
-
-impl Default for Form {
+impl Default for SortedSet {
     fn default() -> Self {
-        Self::Compact(Compact::default())
+        Self(Form::small(Compact::default()))
     }
 }
 
 impl SortedSet {
+    /// Where its memory begins, if it has any: what is worth prefetching.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// An empty set. It allocates nothing.
     pub fn new() -> Self {
         Self::default()
@@ -91,9 +92,9 @@ impl SortedSet {
     /// The number of members. O(1).
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Compact(compact) => compact.len(),
-            Form::Large(large) => large.tree.len(),
+        match self.0.get() {
+            FormRef::Small(compact) => compact.len(),
+            FormRef::Large(large) => large.tree.len(),
         }
     }
 
@@ -105,22 +106,22 @@ impl SortedSet {
 
     /// The name of the form: `listpack` for the small one, `skiplist` for the large one.
     pub fn encoding_name(&self) -> &'static str {
-        match &self.0 {
-            Form::Compact(_) => "listpack",
-            Form::Large(_) => "skiplist",
+        match self.0.get() {
+            FormRef::Small(_) => "listpack",
+            FormRef::Large(_) => "skiplist",
         }
     }
 
     /// Whether it has the small form.
     pub fn is_small(&self) -> bool {
-        matches!(self.0, Form::Compact(_))
+        matches!(self.0.get(), FormRef::Small(_))
     }
 
     /// The memory on the heap, in bytes. O(1).
     pub fn memory_bytes(&self) -> usize {
-        match &self.0 {
-            Form::Compact(compact) => compact.memory_bytes(),
-            Form::Large(large) => large.memory_bytes(),
+        match self.0.get() {
+            FormRef::Small(compact) => compact.memory_bytes(),
+            FormRef::Large(large) => large.memory_bytes(),
         }
     }
 
@@ -139,9 +140,9 @@ impl SortedSet {
         if score.is_nan() {
             return AddOutcome::NotANumber;
         }
-        let compact = match &mut self.0 {
-            Form::Large(large) => return large.upsert(member, |current| decide(current, score, flags)),
-            Form::Compact(compact) => compact,
+        let compact = match self.0.get_mut() {
+            FormMut::Large(large) => return large.upsert(member, |current| decide(current, score, flags)),
+            FormMut::Small(compact) => compact,
         };
         let found = compact.find(member).map(|(_, entry)| entry);
         let (new_score, outcome) = decide(found.map(|entry| entry.score), score, flags);
@@ -163,18 +164,18 @@ impl SortedSet {
     /// The score of a member. O(1), O(n) in the small form.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.0 {
-            Form::Compact(compact) => compact.find(member).map(|(_, entry)| entry.score),
-            Form::Large(large) => large.score(member),
+        match self.0.get() {
+            FormRef::Small(compact) => compact.find(member).map(|(_, entry)| entry.score),
+            FormRef::Large(large) => large.score(member),
         }
     }
 
     /// The number of members before this one, or after it if `reverse`, and its score. O(log n), O(n) in the small
     /// form.
     pub fn rank(&self, member: &[u8], reverse: bool) -> Option<(usize, f64)> {
-        let (rank, score) = match &self.0 {
-            Form::Compact(compact) => compact.find(member).map(|(rank, entry)| (rank, entry.score))?,
-            Form::Large(large) => {
+        let (rank, score) = match self.0.get() {
+            FormRef::Small(compact) => compact.find(member).map(|(rank, entry)| (rank, entry.score))?,
+            FormRef::Large(large) => {
                 let score = large.score(member)?;
                 (large.tree.rank(score, member), score)
             }
@@ -184,20 +185,20 @@ impl SortedSet {
 
     /// Removes a member and returns its score. O(log n), O(n) in the small form.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        match &mut self.0 {
-            Form::Compact(compact) => compact.remove(member),
-            Form::Large(large) => large.remove(member),
+        match self.0.get_mut() {
+            FormMut::Small(compact) => compact.remove(member),
+            FormMut::Large(large) => large.remove(member),
         }
     }
 
     /// The ranks of the members with scores in the range. O(log n), O(n) in the small form.
     pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
-        let (start, end) = match &self.0 {
-            Form::Compact(compact) => (
+        let (start, end) = match self.0.get() {
+            FormRef::Small(compact) => (
                 compact.count_while(|entry| range.is_below(entry.score)),
                 compact.count_while(|entry| range.is_within_max(entry.score)),
             ),
-            Form::Large(large) => (
+            FormRef::Large(large) => (
                 large.tree.count_scores(|score| range.is_below(score)),
                 large.tree.count_scores(|score| range.is_within_max(score)),
             ),
@@ -211,9 +212,9 @@ impl SortedSet {
     /// which walks from one end (the last, if `reverse`) to the first member within, and on to the first that is not;
     /// a large one answers some range.
     pub fn ranks_by_lex(&self, range: &LexRange<'_>, reverse: bool) -> Range<usize> {
-        match &self.0 {
-            Form::Compact(compact) => compact_ranks_by_lex(compact, range, reverse),
-            Form::Large(large) => {
+        match self.0.get() {
+            FormRef::Small(compact) => compact_ranks_by_lex(compact, range, reverse),
+            FormRef::Large(large) => {
                 let start = large.tree.count_members(|member| range.is_below(member));
                 let end = large.tree.count_members(|member| range.is_within_max(member));
                 start.min(end)..end
@@ -226,9 +227,9 @@ impl SortedSet {
     pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
         let Range { start, end } = clamp(ranks, self.len());
         let from = if reverse { end } else { start };
-        let walk = match &self.0 {
-            Form::Compact(compact) => Walk::Compact(compact.walk(from)),
-            Form::Large(large) => Walk::Large(large.tree.walk(from)),
+        let walk = match self.0.get() {
+            FormRef::Small(compact) => Walk::Compact(compact.walk(from)),
+            FormRef::Large(large) => Walk::Large(large.tree.walk(from)),
         };
         Iter { walk, left: end - start, reverse }
     }
@@ -242,9 +243,9 @@ impl SortedSet {
     /// their number. O(m log n) for m members, O(n) in the small form.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, mut visit: impl FnMut(&[u8], f64)) -> usize {
         let Range { start, end } = clamp(ranks, self.len());
-        match &mut self.0 {
-            Form::Compact(compact) => compact.remove_ranks(start, end - start, visit),
-            Form::Large(large) => (start..end).for_each(|_| large.remove_rank(start, &mut visit)),
+        match self.0.get_mut() {
+            FormMut::Small(compact) => compact.remove_ranks(start, end - start, visit),
+            FormMut::Large(large) => (start..end).for_each(|_| large.remove_rank(start, &mut visit)),
         }
         end - start
     }
@@ -263,18 +264,18 @@ impl SortedSet {
     /// Visits some members and says where to go on: 0 at the end, and to begin. A member that is there from the
     /// beginning to the end of an iteration is visited. O(1); a small set is visited at once.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], f64)) -> u64 {
-        match &self.0 {
-            Form::Compact(compact) => {
+        match self.0.get() {
+            FormRef::Small(compact) => {
                 compact.iter().for_each(|entry| visit(entry.member, entry.score));
                 0
             }
-            Form::Large(large) => large.scan(cursor, visit),
+            FormRef::Large(large) => large.scan(cursor, visit),
         }
     }
 
     /// Takes the small form if the limits allow it: for results that were collected in one go. O(n) if so.
     pub fn compact_if_fits(&mut self, limits: SortedSetLimits) {
-        let Form::Large(large) = &self.0 else { return };
+        let FormRef::Large(large) = self.0.get() else { return };
         if large.tree.len() > limits.entries_max
             || self.iter().any(|(member, _)| member.len() > limits.member_max)
         {
@@ -287,21 +288,21 @@ impl SortedSet {
             }
             compact.insert(member, score);
         }
-        self.0 = Form::Compact(compact);
+        self.0 = Form::small(compact);
     }
 
     /// Takes the large form.
     fn enlarge(&mut self, seed: Seed) -> &mut Large {
-        if let Form::Compact(compact) = &self.0 {
+        if let FormRef::Small(compact) = self.0.get() {
             let mut large = Box::new(Large::new(seed));
             for entry in compact.iter() {
                 large.upsert(entry.member, |_| (Some(entry.score), ()));
             }
-            self.0 = Form::Large(large);
+            self.0 = Form::large(large);
         }
-        match &mut self.0 {
-            Form::Large(large) => large,
-            Form::Compact(_) => unreachable!("the large form was just taken"),
+        match self.0.get_mut() {
+            FormMut::Large(large) => large,
+            FormMut::Small(_) => unreachable!("the large form was just taken"),
         }
     }
 }
@@ -309,14 +310,14 @@ impl SortedSet {
 impl Clone for SortedSet {
     /// A copy in the same form. O(n log n).
     fn clone(&self) -> Self {
-        match &self.0 {
-            Form::Compact(compact) => Self(Form::Compact(compact.clone())),
-            Form::Large(large) => {
+        match self.0.get() {
+            FormRef::Small(compact) => Self(Form::small(compact.clone())),
+            FormRef::Large(large) => {
                 let mut copy = Box::new(Large::new(large.seed()));
                 for (member, score) in self.iter() {
                     copy.upsert(member, |_| (Some(score), ()));
                 }
-                Self(Form::Large(copy))
+                Self(Form::large(copy))
             }
         }
     }

@@ -9,13 +9,13 @@ use std::ptr;
 #[derive(Clone, Debug)]
 pub enum Collection {
     /// A list.
-    List(Box<List>),
+    List(List),
     /// A set.
-    Set(Box<Set>),
+    Set(Set),
     /// A hash.
-    Hash(Box<Hash>),
+    Hash(Hash),
     /// A sorted set.
-    SortedSet(Box<SortedSet>),
+    SortedSet(SortedSet),
     /// A stream.
     Stream(Box<Stream>),
 }
@@ -59,10 +59,10 @@ impl Collection {
     #[inline]
     pub fn prefetch(&self) {
         let address: *const u8 = match self {
-            Self::List(list) => ptr::from_ref(&**list).cast(),
-            Self::Set(set) => ptr::from_ref(&**set).cast(),
-            Self::Hash(hash) => ptr::from_ref(&**hash).cast(),
-            Self::SortedSet(sorted_set) => ptr::from_ref(&**sorted_set).cast(),
+            Self::List(list) => list.address(),
+            Self::Set(set) => set.address(),
+            Self::Hash(hash) => hash.address(),
+            Self::SortedSet(sorted_set) => sorted_set.address(),
             Self::Stream(stream) => ptr::from_ref(&**stream).cast(),
         };
         prefetch_two(address);
@@ -71,10 +71,10 @@ impl Collection {
     /// Its memory on the heap, in bytes. O(1), but for lists of many nodes.
     pub fn memory_bytes(&self) -> usize {
         match self {
-            Self::List(list) => size_of::<List>() + list.memory_bytes(),
-            Self::Set(set) => size_of::<Set>() + set.memory_bytes(),
-            Self::Hash(hash) => size_of::<Hash>() + hash.memory_bytes(),
-            Self::SortedSet(sorted_set) => size_of::<SortedSet>() + sorted_set.memory_bytes(),
+            Self::List(list) => list.memory_bytes(),
+            Self::Set(set) => set.memory_bytes(),
+            Self::Hash(hash) => hash.memory_bytes(),
+            Self::SortedSet(sorted_set) => sorted_set.memory_bytes(),
             Self::Stream(stream) => size_of::<Stream>() + stream.memory_bytes(),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn memory_counts_what_lies_outside_and_copies_are_apart() {
-        let mut entry = Entry::new_collection(b"queue", Collection::List(Box::default()), Some(7));
+        let mut entry = Entry::new_collection(b"queue", Collection::List(List::default()), Some(7));
         let empty = entry.memory_bytes();
         let Some(Collection::List(list)) = entry.collection_mut() else { panic!("not a list") };
         for _ in 0..100 {

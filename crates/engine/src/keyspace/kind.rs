@@ -18,7 +18,7 @@ macro_rules! kind {
     ($type:ident, $drained:expr) => {
         impl Kind for $type {
             fn empty() -> Collection {
-                Collection::$type(Box::new($type::new()))
+                Collection::$type($type::new().into())
             }
             #[inline]
             fn of(collection: &Collection) -> Option<&Self> {

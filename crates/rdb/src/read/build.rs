@@ -47,7 +47,7 @@ impl<'l> SetBuilder<'l> {
     }
 
     pub(super) fn finish(self) -> Collection {
-        Collection::Set(Box::new(self.set))
+        Collection::Set(self.set)
     }
 }
 
@@ -80,7 +80,7 @@ impl<'l> SortedSetBuilder<'l> {
 
     pub(super) fn finish(mut self) -> Collection {
         self.set.compact_if_fits(self.limits.sorted_set);
-        Collection::SortedSet(Box::new(self.set))
+        Collection::SortedSet(self.set)
     }
 }
 
@@ -149,7 +149,7 @@ impl<'l> HashBuilder<'l> {
             }
             hash.set_deadline(field, *at, self.limits.seed);
         }
-        Ok(Collection::Hash(Box::new(hash)))
+        Ok(Collection::Hash(hash))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::deadlines::Deadlines;
-use super::{Element, Form, Hash, HashLimits, Large, Repr};
+use super::{Element, Hash, HashLimits, Large, View};
+use crate::form::{Form, FormMut, FormRef};
 use crate::hash_seed::Seed;
 use crate::packed::Scratch;
 
@@ -17,8 +18,8 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn form(&self) -> Form<'_> {
-        self.fields.form()
+    pub(super) fn view(&self) -> View<'_> {
+        self.fields.view()
     }
 
     pub(super) fn prepare(&mut self, lens: impl IntoIterator<Item = usize>, limits: HashLimits, seed: Seed) {
@@ -56,22 +57,16 @@ impl fmt::Debug for Timed {
 /// Fields that expire. Deadlines are Unix times in milliseconds; nothing here goes by itself when its time has come.
 impl Hash {
     pub(super) fn timed(&self) -> Option<&Timed> {
-        match &self.0 {
-            Repr::Large(large) => match &**large {
-                Large::Timed(timed) => Some(timed),
-                Large::Table(_) => None,
-            },
-            Repr::Packed(_) => None,
+        match self.0.get() {
+            FormRef::Large(Large::Timed(timed)) => Some(timed),
+            FormRef::Large(Large::Table(_)) | FormRef::Small(_) => None,
         }
     }
 
     pub(super) fn timed_mut(&mut self) -> Option<&mut Timed> {
-        match &mut self.0 {
-            Repr::Large(large) => match &mut **large {
-                Large::Timed(timed) => Some(timed),
-                Large::Table(_) => None,
-            },
-            Repr::Packed(_) => None,
+        match self.0.get_mut() {
+            FormMut::Large(Large::Timed(timed)) => Some(timed),
+            FormMut::Large(Large::Table(_)) | FormMut::Small(_) => None,
         }
     }
 
@@ -99,7 +94,7 @@ impl Hash {
         if self.timed().is_none() {
             let fields = std::mem::take(self);
             let timed = Box::new(Timed { fields, deadlines: Deadlines::new(seed), scheduled_ms: None });
-            self.0 = Repr::Large(Box::new(Large::Timed(timed)));
+            self.0 = Form::large(Box::new(Large::Timed(timed)));
         }
         if let Some(timed) = self.timed_mut() {
             timed.deadlines.set(field, at_ms);

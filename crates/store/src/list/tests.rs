@@ -309,7 +309,7 @@ fn hostile_indexes_are_nothing_special() {
 fn lists_are_small_and_can_be_sent() {
     fn sendable<T: Send + Sync>() {}
     sendable::<List>();
-    assert_eq!(size_of::<List>(), 24);
+    assert_eq!(size_of::<List>(), 8);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Packed {
     /// Changes a number below 128 to another one in its place: both take the same bytes.
     pub(crate) fn set_small(&mut self, offset: usize, value: u8) {
         debug_assert!(value < 0x80 && self.data()[offset] < 0x80);
-        self.data_mut()[offset] = value;
+        self.0.data_mut()[offset] = value;
     }
 
     /// Appends a number.

@@ -1,16 +1,16 @@
 //! The small form of a sorted set: all members one after the other in one byte buffer, in order.
 //!
 //! An entry is a header byte (how the score is written, and the length if it is short), the length if it is long, the
-//! score in 1, 2, 4 or 8 bytes, the member, and the size of all that, by which a walk goes backwards.
+//! score in 1, 2, 3, 4 or 8 bytes, and the member.
 
+use crate::counted_bytes::CountedBytes;
+use crate::form::Thin;
 use std::cmp::Ordering;
 
 /// Bits of the header that hold the length.
 const LENGTH_BITS: u32 = 5;
 /// The length in the header that says: a `u32` follows.
 const LENGTH_LONG: usize = (1 << LENGTH_BITS) - 1;
-/// The last byte of an entry that says: its size is in the four bytes before.
-const SIZE_LONG: u8 = u8::MAX;
 /// No buffer grows beyond this, whatever the limits allow; in bytes.
 const BYTES_MAX: usize = 1 << 30;
 
@@ -19,11 +19,19 @@ const I16: u8 = 1;
 const I32: u8 = 2;
 const F32: u8 = 3;
 const F64: u8 = 4;
+const I24: u8 = 5;
 
-#[derive(Clone, Default)]
-pub(super) struct Compact {
-    bytes: Vec<u8>,
-    len: u32,
+#[derive(Clone)]
+#[repr(transparent)]
+pub(super) struct Compact(CountedBytes);
+
+// SAFETY: it is a `CountedBytes`, which is thin, and nothing else.
+unsafe impl Thin for Compact {}
+
+impl Default for Compact {
+    fn default() -> Self {
+        Self(CountedBytes::new())
+    }
 }
 
 /// An entry, and where it is.
@@ -57,6 +65,7 @@ impl Score {
             match integer {
                 -0x80..=0x7f => (I8, 1),
                 -0x8000..=0x7fff => (I16, 2),
+                -0x80_0000..=0x7f_ffff => (I24, 3),
                 _ => (I32, 4),
             }
         } else if f64::from(score as f32) == score {
@@ -74,6 +83,7 @@ impl Score {
         match kind {
             I8 => (f64::from(at[0] as i8), 1),
             I16 => (f64::from(i16::from_le_bytes([at[0], at[1]])), 2),
+            I24 => (f64::from(i32::from_le_bytes([0, at[0], at[1], at[2]]) >> 8), 3),
             I32 => (f64::from(i32::from_le_bytes([at[0], at[1], at[2], at[3]])), 4),
             F32 => (f64::from(f32::from_le_bytes([at[0], at[1], at[2], at[3]])), 4),
             _ => (f64::from_le_bytes([at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]]), 8),
@@ -84,16 +94,16 @@ impl Score {
 impl Compact {
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len as usize
+        self.0.count()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.0.memory_bytes()
     }
 
     /// Whether a member of this length may be added without the buffer becoming unreasonable.
     pub(super) fn has_room(&self, member_len: usize) -> bool {
-        member_len < BYTES_MAX && self.bytes.len() < BYTES_MAX - member_len
+        member_len < BYTES_MAX && self.0.len() < BYTES_MAX - member_len
     }
 
     pub(super) fn iter(&self) -> Walk<'_> {
@@ -102,18 +112,9 @@ impl Compact {
 
     /// The entries from this rank on. O(n).
     pub(super) fn walk(&self, rank: usize) -> Walk<'_> {
-        let mut walk = Walk { bytes: &self.bytes, at: 0 };
-        if rank >= self.len() {
-            walk.at = self.bytes.len();
-        } else if rank > self.len() / 2 {
-            walk.at = self.bytes.len();
-            for _ in rank..self.len() {
-                walk.previous();
-            }
-        } else {
-            for _ in 0..rank {
-                walk.next();
-            }
+        let mut walk = Walk { bytes: self.0.data(), at: 0, before: None };
+        for _ in 0..rank {
+            walk.next();
         }
         walk
     }
@@ -132,13 +133,7 @@ impl Compact {
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
         let score_value = score;
         let is_after = |entry: &Entry<'_>| order((entry.score, entry.member), (score_value, member)).is_gt();
-        let mut end = Walk { bytes: &self.bytes, at: self.bytes.len() };
-        let at = match end.previous() {
-            Some(last) if is_after(&last) => {
-                self.iter().find(is_after).map_or(self.bytes.len(), |entry| entry.place.start)
-            }
-            _ => self.bytes.len(),
-        };
+        let at = self.iter().find(is_after).map_or(self.0.len(), |entry| entry.place.start);
         let score = Score::encode(score);
         let (mut head, mut head_len) = ([0; 13], 1);
         let short = member.len().min(LENGTH_LONG);
@@ -150,21 +145,12 @@ impl Compact {
         head[head_len..head_len + score.size].copy_from_slice(&score.bytes[..score.size]);
         head_len += score.size;
 
-        let size = head_len + member.len();
-        let (mut tail, mut tail_len) = ([size as u8, 0, 0, 0, SIZE_LONG], 1);
-        if size >= usize::from(SIZE_LONG) {
-            tail[..4].copy_from_slice(&(size as u32).to_le_bytes());
-            tail_len = 5;
-        }
-        let total = size + tail_len;
-        self.reserve(total);
-        let old_len = self.bytes.len();
-        self.bytes.resize(old_len + total, 0);
-        self.bytes.copy_within(at..old_len, at + total);
-        self.bytes[at..at + head_len].copy_from_slice(&head[..head_len]);
-        self.bytes[at + head_len..at + size].copy_from_slice(member);
-        self.bytes[at + size..at + total].copy_from_slice(&tail[..tail_len]);
-        self.len += 1;
+        let total = head_len + member.len();
+        self.0.open_gap(at, total);
+        let place = &mut self.0.data_mut()[at..at + total];
+        place[..head_len].copy_from_slice(&head[..head_len]);
+        place[head_len..].copy_from_slice(member);
+        self.0.set_count(self.len() + 1);
     }
 
     /// Removes a member and returns its score. O(n).
@@ -191,18 +177,8 @@ impl Compact {
     }
 
     fn cut(&mut self, start: usize, end: usize, count: usize) {
-        self.bytes.drain(start..end);
-        self.len -= count as u32;
-        if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 2 + 64 {
-            self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 8);
-        }
-    }
-
-    /// Grows by eighths: small buffers are many, and their slack counts.
-    fn reserve(&mut self, additional: usize) {
-        if self.bytes.capacity() - self.bytes.len() < additional {
-            self.bytes.reserve_exact(additional.max(self.bytes.len() / 8));
-        }
+        self.0.set_count(self.len() - count);
+        self.0.close_gap(start, end);
     }
 }
 
@@ -217,21 +193,20 @@ pub(super) fn order(one: (f64, &[u8]), two: (f64, &[u8])) -> Ordering {
 pub(super) struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Where the entries before this place begin, once it was walked backwards: entries tell only where they end.
+    before: Option<Vec<u32>>,
 }
 
 impl<'a> Walk<'a> {
-    /// The entry before this place, which moves there.
+    /// The entry before this place, which moves there. The first one takes O(n). A walk goes in one direction only.
     pub(super) fn previous(&mut self) -> Option<Entry<'a>> {
-        let last = self.at.checked_sub(1)?;
-        self.at = match self.bytes[last] {
-            SIZE_LONG => {
-                let size =
-                    [self.bytes[last - 4], self.bytes[last - 3], self.bytes[last - 2], self.bytes[last - 1]];
-                last - 4 - u32::from_le_bytes(size) as usize
-            }
-            size => last - usize::from(size),
-        };
-        self.clone().next()
+        let (bytes, at) = (self.bytes, self.at);
+        let before = self.before.get_or_insert_with(|| {
+            let all = Walk { bytes: &bytes[..at], at: 0, before: None };
+            all.map(|entry| entry.place.start as u32).collect()
+        });
+        self.at = before.pop()? as usize;
+        Walk { bytes, at: self.at, before: None }.next()
     }
 }
 
@@ -250,7 +225,7 @@ impl<'a> Iterator for Walk<'a> {
         let (score, score_size) = Score::decode(header >> LENGTH_BITS, rest);
         let member = &rest[score_size..score_size + len];
         let size = self.bytes.len() - start - rest.len() + score_size + len;
-        self.at = start + size + if size < usize::from(SIZE_LONG) { 1 } else { 5 };
+        self.at = start + size;
         Some(Entry { member, score, place: Place { start, end: self.at } })
     }
 }
@@ -267,7 +242,11 @@ mod tests {
             (127.0, 1),
             (128.0, 2),
             (-32768.0, 2),
-            (32768.0, 4),
+            (32768.0, 3),
+            (8388607.0, 3),
+            (-8388608.0, 3),
+            (8388608.0, 4),
+            (-8388609.0, 4),
             (-2147483648.0, 4),
             (2147483648.0, 4),
             (2147483649.0, 8),

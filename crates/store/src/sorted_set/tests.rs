@@ -7,9 +7,9 @@ const LIMITS: SortedSetLimits = SortedSetLimits { entries_max: 128, member_max: 
 
 impl SortedSet {
     fn check(&self) {
-        match &self.0 {
-            Form::Large(large) => large.check(),
-            Form::Compact(compact) => assert_eq!(compact.iter().count(), compact.len()),
+        match self.0.get() {
+            FormRef::Large(large) => large.check(),
+            FormRef::Small(compact) => assert_eq!(compact.iter().count(), compact.len()),
         }
     }
 
@@ -361,7 +361,7 @@ fn many_members_in_every_order_of_arrival() {
             set.set(&name(at), at as f64 * 0.5, LIMITS);
         }
         set.check();
-        let Form::Large(large) = &set.0 else { panic!("small") };
+        let FormRef::Large(large) = set.0.get() else { panic!("small") };
         let tree_bytes = large.tree.memory_bytes();
         assert!(cfg!(miri) || tree_bytes < MANY * most, "{} bytes an entry", tree_bytes as f64 / MANY as f64);
         assert!(

@@ -236,7 +236,7 @@ fn list_of_gets(
 fn store(cx: &mut Ctx<'_>, destination: &[u8], result: List) {
     let len = result.len();
     if len > 0 {
-        cx.keys.put(destination, Value::Collection(Collection::List(Box::new(result))), None);
+        cx.keys.put(destination, Value::Collection(Collection::List(result)), None);
         cx.keys.changed(EventClass::LIST, "sortstore", destination);
     } else if cx.keys.remove(destination) {
         cx.keys.changed(EventClass::GENERIC, "del", destination);

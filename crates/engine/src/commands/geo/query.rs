@@ -338,7 +338,7 @@ pub(super) fn search(cx: &mut Ctx<'_>, args: Args<'_>, form: Form) -> CmdResult 
     cx.reply.count(places.len());
     if !result.is_empty() {
         let event = if form.is_search() { "geosearchstore" } else { "georadiusstore" };
-        cx.keys.put(target, Value::Collection(Collection::SortedSet(Box::new(result))), None);
+        cx.keys.put(target, Value::Collection(Collection::SortedSet(result)), None);
         cx.keys.changed(EventClass::SORTED_SET, event, target);
     } else if cx.keys.remove(target) {
         cx.keys.changed(EventClass::GENERIC, "del", target);

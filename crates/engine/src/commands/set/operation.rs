@@ -77,7 +77,7 @@ pub(super) fn reply_set(reply: &mut Reply, result: &Set) {
 pub(super) fn store(cx: &mut Ctx<'_>, destination: &[u8], result: Set, event: &'static str) {
     let len = result.len();
     if len > 0 {
-        cx.keys.put(destination, Value::Collection(Collection::Set(Box::new(result))), None);
+        cx.keys.put(destination, Value::Collection(Collection::Set(result)), None);
         cx.keys.changed(EventClass::SET, event, destination);
     } else if cx.keys.remove(destination) {
         cx.keys.changed(EventClass::GENERIC, "del", destination);

@@ -270,7 +270,7 @@ pub(super) fn store(cx: &mut Ctx<'_>, destination: &[u8], mut result: SortedSet,
     let len = result.len();
     if len > 0 {
         result.compact_if_fits(cx.settings.sorted_set);
-        cx.keys.put(destination, Value::Collection(Collection::SortedSet(Box::new(result))), None);
+        cx.keys.put(destination, Value::Collection(Collection::SortedSet(result)), None);
         cx.keys.changed(EventClass::SORTED_SET, event, destination);
     } else if cx.keys.remove(destination) {
         cx.keys.changed(EventClass::GENERIC, "del", destination);
