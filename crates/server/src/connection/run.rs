@@ -137,7 +137,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     // Locks are taken in ascending order, with none in hand.
                     held = None;
                     let Ok(mut guards) = try_lock_all(&server.shards, batch.shards(from, to)) else { break };
+                    let mark = self.reply.mark();
                     self.as_call(entry, batch.args(at), now_ms).run_on(&mut guards, None, Gate::empty());
+                    if self.session.listens {
+                        self.session.hear(&mut self.reply, mark);
+                    }
                     if self.session.waiter.is_some() {
                         return at + 1;
                     }
