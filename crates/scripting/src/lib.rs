@@ -32,7 +32,7 @@ pub const THREAD_STACK_BYTES: usize = 16 << 20;
 
 pub use control::{Control, Kill, Kind, SlowCall, kill_slow, kill_slow_script};
 pub use flags::{ScriptFlags, Shebang};
-pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, RestorePolicy};
+pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, LoadedDir, RestorePolicy};
 pub use limits::Limits;
 pub use plan::{Plan, declared_flags, plan};
 pub use registry::{Keep, Registry, Script, Stored};

@@ -293,6 +293,11 @@ impl Registry {
         self.evicted.load(Ordering::Relaxed)
     }
 
+    /// Counts evictions anew.
+    pub fn reset_evicted(&self) {
+        self.evicted.store(0, Ordering::Relaxed);
+    }
+
     /// All scripts.
     pub fn all(&self) -> Vec<Arc<Script>> {
         self.parts.iter().flat_map(|part| part.load().iter().cloned().collect::<Vec<_>>()).collect()

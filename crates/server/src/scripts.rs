@@ -48,6 +48,7 @@ impl Scripts {
         self.settings.kill_over_limit.store(settings.script_kill_over_limit, Relaxed);
         let limit = usize::try_from(settings.script_memory_limit).unwrap_or(usize::MAX);
         self.settings.memory_limit_bytes.store(limit, Relaxed);
+        self.registry.limit_evaluated(settings.script_cache_max_entries, settings.script_cache_max_bytes);
         self.settings.set_default_flags(ScriptFlags::from_bits_truncate(settings.lua_default_flags.bits()));
     }
 

@@ -8,8 +8,10 @@ use crate::runtime::IoThreads;
 use crate::server::Server;
 use crate::{allocator, balance, cron, logging, persistence};
 use moonshard_engine::Rng;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -67,6 +69,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         server.cluster = Some(Cluster::open(&settings, id, shard_id)?);
     }
     persistence::load(&server)?;
+    load_functions(&server, &settings)?;
     let server = Arc::new(server);
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
@@ -101,6 +104,19 @@ fn declare_users(server: &Server, settings: &Settings, declared: &[DeclaredUser]
         format!("Aborting startup because of ACL errors: {}", String::from_utf8_lossy(&errors))
     });
     loaded.map(drop)
+}
+
+/// Loads the libraries of `function-load-dir`, if it is set. They take the place of what a snapshot has brought.
+fn load_functions(server: &Server, settings: &Settings) -> Result<(), String> {
+    let Some(dir) = &settings.function_load_dir else { return Ok(()) };
+    let (dir, scripts) = (Path::new(OsStr::from_bytes(dir)), &server.scripts);
+    let loaded = scripts.registry.libraries().load_dir(dir, &scripts.settings);
+    let loaded = loaded.map_err(|error| format!("function-load-dir: {error}"))?;
+    for library in loaded.displaced {
+        tracing::warn!(%library, "a library with functions of the same names was in the snapshot, and is dropped");
+    }
+    tracing::info!(dir = %dir.display(), libraries = loaded.libraries, "functions loaded");
+    Ok(())
 }
 
 /// The signals that end the server.

@@ -64,6 +64,7 @@ impl Server {
         self.figures.reset();
         self.latency.reset_calls();
         self.reset_error_counts();
+        self.scripts.registry.reset_evicted();
         for (index, cell) in self.shards.iter().enumerate() {
             if let Some(mut guard) = cell.lock.try_lock_for_spin() {
                 guard.shard.stats = ShardStats::new();

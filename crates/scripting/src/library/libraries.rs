@@ -21,7 +21,7 @@ pub enum RestorePolicy {
     Replace,
 }
 
-type ByName = BTreeMap<Box<str>, Arc<Library>>;
+pub(super) type ByName = BTreeMap<Box<str>, Arc<Library>>;
 
 /// The libraries of the server. Reads take no lock; changes are made one after the other, and each is seen by all
 /// shards at once: a shard compares the generation before each call of a function.
@@ -136,6 +136,26 @@ impl Libraries {
         self.publish(libraries)
     }
 
+    /// Publishes libraries that go with each other beside what goes with them; returns the names of those that do not,
+    /// which are gone.
+    pub(super) fn displace(&self, libraries: ByName) -> Vec<Box<str>> {
+        let _writing = self.writing.lock();
+        let (mut all, mut displaced) = (libraries, Vec::new());
+        for (name, library) in self.set().libraries() {
+            if all.contains_key(name) {
+                continue;
+            }
+            all.insert(name.clone(), library.clone());
+            if LibrarySet::new(0, all.clone()).is_err() {
+                all.remove(name);
+                displaced.push(name.clone());
+            }
+        }
+        // They were just seen to go with each other.
+        let _ = self.publish(all);
+        displaced
+    }
+
     /// Publishes a set. The caller holds `writing`.
     fn publish(&self, libraries: ByName) -> Result<(), Error> {
         let generation = self.generation.load(Ordering::Relaxed) + 1;
@@ -199,6 +219,20 @@ mod tests {
         assert_eq!(error.to_string(), "ERR Library a already exists");
         to.restore(&payload, RestorePolicy::Replace, &settings).unwrap();
         assert_eq!(to.dump(false), from.dump(false));
+    }
+
+    #[test]
+    fn what_is_put_in_displaces_what_does_not_go_with_it() {
+        let (libraries, settings) = (Libraries::default(), ScriptSettings::default());
+        for (library, function) in [("a", "f"), ("b", "g"), ("c", "h")] {
+            libraries.load(&code(library, &[function]), false, &settings).unwrap();
+        }
+        let new = [("a", "f2"), ("d", "G")].map(|(library, function)| {
+            let library = Library::learn(&code(library, &[function]), &settings).unwrap();
+            (library.name().into(), library)
+        });
+        assert_eq!(libraries.displace(ByName::from(new)), ["b".into()]);
+        assert_eq!(names(&libraries), ["f2", "h", "G"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod payload;
 mod set;
 
 pub use libraries::{Libraries, RestorePolicy};
-pub use load_dir::LoadDirError;
+pub use load_dir::{LoadDirError, LoadedDir};
 pub use set::LibrarySet;
 pub(crate) use set::{Entry, FunctionId};
 

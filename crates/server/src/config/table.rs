@@ -525,6 +525,12 @@ directives! {
     lua_strict_sandbox: flag(false) => "lua-strict-sandbox", [IMMUTABLE];
     /// Memory of one shard's scripts; 0 for no limit.
     script_memory_limit: memory(u64, 0..=i64::MAX, 256 * MB) => "script-memory-limit", [];
+    /// Scripts that only EVAL has seen, at most; the least recently used go. 0 for no limit.
+    script_cache_max_entries: int(usize, 0..=i64::MAX, 500) => "script-cache-max-entries", [];
+    /// Memory of scripts that only EVAL has seen, at most; 0 for no limit.
+    script_cache_max_bytes: memory(usize, 0..=i64::MAX, 0) => "script-cache-max-bytes", [];
+    /// Directory whose files `*.lua` are loaded at start, as by FUNCTION LOAD.
+    function_load_dir: optional() => "function-load-dir", [IMMUTABLE];
     /// Form of log lines: for people, or a JSON object each.
     log_format: choice(LogFormat, Human) => "log-format", [IMMUTABLE];
 }

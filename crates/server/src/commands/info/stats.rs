@@ -33,6 +33,7 @@ pub(super) fn stats(report: &mut Report<'_>) {
     report.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     report.field("evicted_keys", evicted);
     report.zeros(&["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    report.field("noscript_errors", server.error_counts().get(&b"NOSCRIPT"[..]).copied().unwrap_or(0));
     report.field("evicted_scripts", server.scripts.registry.evicted());
     report.field("keyspace_hits", hits);
     report.field("keyspace_misses", misses);

@@ -8,13 +8,16 @@ use crate::config::directive::{NumberForm, find};
 use crate::config::{AllowedFor, ApplyError, Caller, Config, DIRECTIVES, Directive, Kind};
 
 /// Directives that Redis does not know.
-const OURS: [&str; 7] = [
+const OURS: [&str; 10] = [
     "shards",
     "lua-default-flags",
     "lua-strict-sandbox",
     "script-kill-over-limit",
     "script-max-ms",
     "script-memory-limit",
+    "script-cache-max-entries",
+    "script-cache-max-bytes",
+    "function-load-dir",
     "log-format",
 ];
 /// Those whose value is another one on purpose, or depends on the place.
