@@ -270,6 +270,9 @@ impl Pod {
             assert!(claims.iter().any(|claim| text(claim, "metadata/name") == name), "no volume {name}");
             return;
         };
+        if at(volume, "configMap/optional").is_some() {
+            return;
+        }
         let files = match at(volume, "configMap") {
             Some(source) => pairs(&resource("ConfigMap", &text(source, "name")), "data"),
             None => pairs(&resource("Secret", &text(volume, "secret/secretName")), "stringData"),
@@ -394,6 +397,8 @@ fn reply(client: &mut Client, words: &[&str]) -> String {
 #[test]
 fn the_pod_runs_as_written() {
     let mut pod = Pod::new();
+    let library = "#!lua name=l\nredis.register_function('f', function() return 'from a file' end)";
+    fs::write(pod.root.join("functions/l.lua"), library).unwrap();
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         assert!(!pod.passes(probe), "{probe} succeeds before anything runs");
     }
@@ -408,6 +413,7 @@ fn the_pod_runs_as_written() {
     assert!(reply(&mut client, &["AUTH", &pod.password()]).contains("OK"));
     assert!(reply(&mut client, &["SET", "key", "value"]).contains("OK"));
     assert!(reply(&mut client, &["GET", "key"]).contains("value"));
+    assert!(reply(&mut client, &["FCALL", "f", "0"]).contains("from a file"));
     let dir = fs::canonicalize(pod.root.join("data")).unwrap();
     assert!(reply(&mut client, &["CONFIG", "GET", "dir"]).contains(dir.to_str().unwrap()));
 
