@@ -42,6 +42,23 @@ fn measure(mut world: World) {
             "100 inserts",
             "local t = {} for i = 1, 100 do table.insert(t, i) end local n = 0 for k, v in pairs(t) do n = n + v end return n",
         ),
+        (
+            "100 plain finds",
+            "local n, s = 0, ('x'):rep(50) .. 'needle' for i = 1, 100 do n = n + s:find('needle', 1, true) end return n",
+        ),
+        (
+            "100 plain finds without saying so",
+            "local n, s = 0, ('x'):rep(50) .. 'needle' for i = 1, 100 do n = n + s:find('needle') end return n",
+        ),
+        (
+            "100 matches",
+            "local n, s = 0, 'user:12345:name' for i = 1, 100 do n = n + s:match('^%a+:(%d+)') end return n",
+        ),
+        (
+            "50 words",
+            "local n = 0 for word in ('some words, '):rep(25):gmatch('[^, ]+') do n = n + #word end return n",
+        ),
+        ("a substitution", "return (('some words, '):rep(25):gsub('%s+', '_'))"),
     ];
     for (name, script) in cases {
         let sha = world.registry.load(script.as_bytes()).unwrap();
@@ -49,7 +66,7 @@ fn measure(mut world: World) {
         for _ in 0..2000 {
             world.command(&call);
         }
-        const RUNS: u32 = 100_000;
+        const RUNS: u32 = 20_000;
         let started = thread_time();
         for _ in 0..RUNS {
             std::hint::black_box(world.command(&call));

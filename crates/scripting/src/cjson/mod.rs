@@ -1,7 +1,8 @@
 //! `cjson`: JSON for scripts, byte for byte what Redis 7.0.15 makes of it.
 //!
 //! One thing is newer: `decode_array_with_array_mt(true)` marks decoded arrays with a metatable by which `encode`
-//! knows an empty one, so that `[]` survives a round trip. It is off until a script asks for it.
+//! knows an empty one, so that `[]` survives a round trip. It is off until a script asks for it. The metatable is there
+//! as `array_mt` for scripts that make arrays themselves.
 
 mod decode;
 mod encode;
@@ -43,6 +44,8 @@ struct Settings {
     number_precision: c_int,
     keep_buffer: bool,
     array_mt: bool,
+    /// Whether a script set anything since the settings were last put back.
+    touched: bool,
 }
 
 /// What `encode` makes of NaN and the infinities.
@@ -66,6 +69,7 @@ impl Default for Settings {
             number_precision: 14,
             keep_buffer: true,
             array_mt: false,
+            touched: false,
         }
     }
 }
@@ -80,9 +84,52 @@ pub unsafe fn open_cjson(state: *mut lua_State) {
     unsafe {
         push_settings(state);
         ffi::lua_createtable(state, 0, 1);
-        // Scripts share this table, so they may not reach it.
-        set_text(state, c"__metatable", c"array");
         finish_library(state);
+    }
+}
+
+/// The settings of one `cjson` table, to be put back after a script: one must not find what another one set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SharedSettings(*mut Settings);
+
+// SAFETY: it is used by whoever may use the state.
+unsafe impl Send for SharedSettings {}
+
+impl Default for SharedSettings {
+    fn default() -> Self {
+        Self(std::ptr::null_mut())
+    }
+}
+
+impl SharedSettings {
+    /// Those of the `cjson` table on top of the stack.
+    ///
+    /// # Safety
+    /// A table that [`open_cjson`] made is on top of the stack, which has two slots free. The result is used only as
+    /// long as the table's functions live.
+    pub(crate) unsafe fn of_top(state: *mut lua_State) -> Self {
+        // SAFETY: the caller's promise; the first upvalue of each function is the userdata.
+        unsafe {
+            ffi::lua_getfield(state, -1, c"encode".as_ptr());
+            ffi::lua_getupvalue(state, -1, 1);
+            let settings = ffi::lua_touserdata(state, -1).cast();
+            ffi::lua_pop(state, 2);
+            Self(settings)
+        }
+    }
+
+    /// Puts back what a script has set.
+    ///
+    /// # Safety
+    /// The table's functions live, and none of them runs.
+    #[inline]
+    pub(crate) unsafe fn put_back(self) {
+        // SAFETY: the caller's promise; null is no reference.
+        if let Some(settings) = unsafe { self.0.as_mut() }
+            && settings.touched
+        {
+            *settings = Settings::default();
+        }
     }
 }
 
@@ -103,9 +150,20 @@ unsafe fn push_settings(state: *mut lua_State) {
 unsafe fn finish_library(state: *mut lua_State) {
     // SAFETY: the caller's promises.
     unsafe {
+        ffi::lua_pushvalue(state, -1);
+        ffi::lua_insert(state, -3);
         push_library(state, FUNCTIONS, 2);
         ffi::lua_pushlightuserdata(state, std::ptr::null_mut());
         ffi::lua_setfield(state, -2, c"null".as_ptr());
+        ffi::lua_insert(state, -2);
+        // Whoever hides the metatable says what is shown in its place.
+        ffi::lua_getfield(state, -1, c"__metatable".as_ptr());
+        if ffi::lua_type(state, -1) == ffi::LUA_TNIL {
+            ffi::lua_pop(state, 1);
+        } else {
+            ffi::lua_replace(state, -2);
+        }
+        ffi::lua_setfield(state, -2, c"array_mt".as_ptr());
         set_text(state, c"_NAME", c"cjson");
         set_text(state, c"_VERSION", c"2.1.0");
     }
@@ -148,6 +206,7 @@ unsafe fn begin<'a>(state: *mut lua_State, args: c_int) -> (LuaStack, &'a mut Se
     while stack.top() < args {
         stack.push_nil();
     }
+    settings.touched = true;
     (stack, settings)
 }
 

@@ -92,6 +92,8 @@ pub(super) unsafe fn push_natives(state: *mut lua_State, bridge: *mut c_void) {
         push_functions(state, NATIVES, bridge);
         push_functions(state, strings::FUNCTIONS, bridge);
         ffi::lua_setfield(state, -2, c"string".as_ptr());
+        push_functions(state, strings::CHECKS, bridge);
+        ffi::lua_setfield(state, -2, c"patterns".as_ptr());
     }
 }
 
@@ -319,7 +321,7 @@ unsafe extern "C-unwind" fn acl_check_cmd(state: *mut lua_State) -> c_int {
         let entry = (outcome == Outcome::Reply).then(|| CommandTable::get().find(args)).flatten();
         let access = bridge.cx().and_then(|cx| cx.access);
         let allowed = entry.map(|entry| access.is_none_or(|access| access.user.check(entry, args).is_ok()));
-        bridge.args.clear();
+        bridge.drop_args();
         match outcome {
             Outcome::Empty => {
                 errors::raise(state, "ERR Please specify at least one argument for this redis lib call")

@@ -14,6 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of a number as text, at most.
 const NUMBER_LEN_MAX: usize = 32;
+/// Arguments for which a VM keeps memory between calls.
+const ARGS_KEPT: usize = 16 << 10;
 
 /// What a call came to before anything was pushed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,19 +87,19 @@ impl Bridge {
         let outcome = unsafe { self.borrow_args(state) };
         if outcome == Outcome::Reply {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(cx)));
-            self.args.clear();
+            self.drop_args();
             return outcome.unwrap_or_else(|_| {
                 cx.reply.buffer_mut().clear();
                 cx.reply.error(b"ERR internal error");
                 Outcome::Reply
             });
         }
-        self.args.clear();
+        self.drop_args();
         outcome
     }
 
     /// Borrows the arguments from Lua's stack. Strings are taken where they are, numbers are printed here: Lua would
-    /// lose digits.
+    /// lose digits. One table is taken for the array of all arguments, which may be as long as it likes.
     pub(super) unsafe fn borrow_args(&mut self, state: *mut lua_State) -> Outcome {
         // SAFETY: `index` is on the stack; strings are not converted, so nothing is allocated in Lua.
         unsafe {
@@ -105,26 +107,83 @@ impl Bridge {
             if count == 0 {
                 return Outcome::Empty;
             }
+            if count == 1 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+                return self.borrow_array(state);
+            }
             self.digits.clear();
             // It must not move once numbers are borrowed from it.
             self.digits.reserve(count as usize * NUMBER_LEN_MAX);
             for index in 1..=count {
-                match ffi::lua_type(state, index) {
-                    ffi::LUA_TSTRING => {
-                        let mut len = 0;
-                        let start = ffi::lua_tolstring(state, index, &mut len);
-                        self.args.push(std::slice::from_raw_parts(start.cast(), len));
-                    }
-                    ffi::LUA_TNUMBER => {
-                        let from = self.digits.len();
-                        print_number(ffi::lua_tonumber(state, index), &mut self.digits);
-                        let start = self.digits.as_ptr().add(from);
-                        self.args.push(std::slice::from_raw_parts(start, self.digits.len() - from));
-                    }
-                    _ => return Outcome::WrongType,
+                if !self.borrow_value(state, index) {
+                    return Outcome::WrongType;
                 }
             }
             Outcome::Reply
+        }
+    }
+
+    /// Borrows the elements of the table that is the only argument.
+    unsafe fn borrow_array(&mut self, state: *mut lua_State) -> Outcome {
+        // SAFETY: a C function has room for one more. An element stays in the table when it is popped: nothing changes
+        // the table before the command has run, and the table is kept by its slot.
+        unsafe {
+            let len = ffi::lua_objlen(state, 1);
+            // Of an empty one Redis says the same.
+            if len == 0 {
+                return Outcome::WrongType;
+            }
+            let Ok(last) = c_int::try_from(len) else { return Outcome::WrongType };
+            let mut numbers = 0;
+            for index in 1..=last {
+                ffi::lua_rawgeti_(state, 1, index);
+                numbers += usize::from(ffi::lua_type(state, -1) == ffi::LUA_TNUMBER);
+                ffi::lua_pop(state, 1);
+            }
+            self.digits.clear();
+            self.digits.reserve(numbers * NUMBER_LEN_MAX);
+            self.args.reserve(len);
+            for index in 1..=last {
+                ffi::lua_rawgeti_(state, 1, index);
+                let is_argument = self.borrow_value(state, -1);
+                ffi::lua_pop(state, 1);
+                if !is_argument {
+                    return Outcome::WrongType;
+                }
+            }
+            Outcome::Reply
+        }
+    }
+
+    /// Borrows one value. False if it is neither a string nor a number.
+    #[inline(always)]
+    unsafe fn borrow_value(&mut self, state: *mut lua_State, index: c_int) -> bool {
+        // SAFETY: as `borrow_args`, which made room for the digits.
+        unsafe {
+            match ffi::lua_type(state, index) {
+                ffi::LUA_TSTRING => {
+                    let mut len = 0;
+                    let start = ffi::lua_tolstring(state, index, &mut len);
+                    self.args.push(std::slice::from_raw_parts(start.cast(), len));
+                }
+                ffi::LUA_TNUMBER => {
+                    let from = self.digits.len();
+                    print_number(ffi::lua_tonumber(state, index), &mut self.digits);
+                    let start = self.digits.as_ptr().add(from);
+                    self.args.push(std::slice::from_raw_parts(start, self.digits.len() - from));
+                }
+                _ => return false,
+            }
+            true
+        }
+    }
+
+    /// Drops the arguments, and memory that only a huge call needed.
+    #[inline]
+    pub(super) fn drop_args(&mut self) {
+        self.args.clear();
+        if self.args.capacity() > ARGS_KEPT {
+            self.args = Vec::new();
+            self.digits = Vec::new();
         }
     }
 

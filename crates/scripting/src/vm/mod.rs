@@ -506,6 +506,7 @@ impl Ready {
         // SAFETY: the state is idle; nothing here raises.
         unsafe {
             ffi::lua_settop(state, 0);
+            self.sandbox.cjson.put_back();
             if ffi::lua_gethookmask(state) != 0 {
                 ffi::lua_sethook(state, None, 0, 0);
             }

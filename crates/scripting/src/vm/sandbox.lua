@@ -7,7 +7,8 @@ local native, libraries, strict = ...
 
 local raw_assert, assert_message = assert, native.assert_message
 local raw_collectgarbage, raw_getmetatable, raw_insert = collectgarbage, getmetatable, table.insert
-local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
+local raw_next, raw_pairs, raw_pcall, raw_rawequal = next, pairs, pcall, rawequal
+local raw_rawget, raw_rawset = rawget, rawset
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
 local raw_resume, raw_tostring, raw_wrap = coroutine.resume, tostring, coroutine.wrap
 local check_stack, number_text = native.check_stack, native.number_text
@@ -62,8 +63,15 @@ function env.getmetatable(...)
   return raw_getmetatable(...)
 end
 
+-- The metatable of arrays is shared by all scripts, so they get only a name for it.
+local array_mt, array_mt_name = libraries.cjson.array_mt, protect({})
+array_mt.__metatable = array_mt_name
+libraries.cjson.array_mt = array_mt_name
+
 function env.setmetatable(...)
   if real[(...)] then return readonly_bare() end
+  local _, meta = ...
+  if raw_rawequal(meta, array_mt_name) then return raw_setmetatable((...), array_mt) end
   return raw_setmetatable(...)
 end
 
@@ -144,6 +152,36 @@ local string_library = copy(string, [[
   byte char dump format len lower rep reverse sub upper
 ]])
 for name, fn in raw_pairs(native.string) do string_library[name] = fn end
+
+-- Lua's own `find` is compiled where nothing is to be matched, and its own iterator wherever it is called. What needs
+-- a pattern that may take long goes to functions that can be ended.
+local raw_find, own_find, raw_gmatch, own_gmatch =
+  string.find, native.string.find, string.gmatch, native.string.gmatch
+local is_plain, is_quick = native.patterns.is_plain, native.patterns.is_quick
+local plain, plain_count = {}, 0
+raw_setmetatable(plain, { __index = function(_, text)
+  local result = is_plain(text)
+  if type(text) == 'string' and #text <= 64 then
+    if plain_count == 1000 then
+      for known in raw_pairs(plain) do plain[known] = nil end
+      plain_count = 0
+    end
+    plain_count = plain_count + 1
+    raw_rawset(plain, text, result)
+  end
+  return result
+end })
+
+function string_library.find(...)
+  local _, pattern, _, is_text = ...
+  if is_text or plain[pattern] then return raw_find(...) end
+  return own_find(...)
+end
+
+function string_library.gmatch(...)
+  if is_quick(...) then return raw_gmatch(...) end
+  return own_gmatch(...)
+end
 string_library.gfind = string_library.gmatch
 
 local table_library = copy(table, 'concat foreach foreachi maxn')
@@ -188,6 +226,8 @@ end
 
 env.coroutine = protect(coroutine_library)
 for name, contents in raw_pairs(libraries) do env[name] = protect(contents) end
+-- Valkey's name for it.
+env.server = env.redis
 
 local of_strings = raw_getmetatable('')
 of_strings.__index = string_library
@@ -214,6 +254,7 @@ function_env.redis = protect(copy(libraries.redis, [[
   LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REPL_NONE REPL_AOF REPL_SLAVE REPL_REPLICA REPL_ALL
   REDIS_VERSION REDIS_VERSION_NUM
 ]]))
+function_env.server = function_env.redis
 local function_globals = {}
 real[function_globals] = function_env
 function_env._G = function_globals
@@ -228,7 +269,8 @@ local load_redis = copy(libraries.redis, [[
 ]])
 load_redis.register_function = native.register_function
 raw_setmetatable(load_redis, { __index = native.nonexistent })
-local load_env = raw_setmetatable({ redis = protect(load_redis) }, { __index = native.nonexistent })
+local shown_redis = protect(load_redis)
+local load_env = raw_setmetatable({ redis = shown_redis, server = shown_redis }, { __index = native.nonexistent })
 
 -- Runs a library's code. Its functions share the globals that it was loaded with, which are exchanged afterwards. One
 -- that sets no global, which is `direct`, gets a copy of them: that is read faster than through a metatable.

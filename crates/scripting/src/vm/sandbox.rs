@@ -30,6 +30,8 @@ pub(super) struct Sandbox {
     /// Runs the code of a library.
     load_library: c_int,
     opcodes: Option<Opcodes>,
+    /// What scripts may set in `cjson`.
+    pub(super) cjson: cjson::SharedSettings,
 }
 
 /// What `open` gets through Lua's protected call.
@@ -167,7 +169,7 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
             ffi::lua_error(state);
         }
         api::push_natives(state, bridge);
-        push_libraries(state, bridge);
+        opening.sandbox.cjson = push_libraries(state, bridge);
         ffi::lua_pushboolean(state, c_int::from(opening.strict));
         ffi::lua_call(state, 3, 4);
         opening.sandbox.load_library = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
@@ -205,7 +207,7 @@ unsafe fn open_library(state: *mut lua_State, library: ffi::lua_CFunction) {
 type Open = unsafe fn(*mut lua_State);
 
 /// Pushes the libraries that are not Lua's own, by name.
-unsafe fn push_libraries(state: *mut lua_State, bridge: *mut c_void) {
+unsafe fn push_libraries(state: *mut lua_State, bridge: *mut c_void) -> cjson::SharedSettings {
     let libraries: [(&CStr, Open); 4] = [
         (c"cjson", cjson::open_cjson),
         (c"cmsgpack", cmsgpack::open_cmsgpack),
@@ -221,5 +223,9 @@ unsafe fn push_libraries(state: *mut lua_State, bridge: *mut c_void) {
         }
         api::push_redis(state, bridge);
         ffi::lua_setfield(state, -2, c"redis".as_ptr());
+        ffi::lua_getfield(state, -1, c"cjson".as_ptr());
+        let settings = cjson::SharedSettings::of_top(state);
+        ffi::lua_pop(state, 1);
+        settings
     }
 }

@@ -12,6 +12,13 @@ use std::ffi::{CStr, c_int};
 pub(super) const FUNCTIONS: &[(&CStr, ffi::lua_CFunction)] =
     &[(c"find", find), (c"match", match_), (c"gmatch", gmatch), (c"gsub", gsub)];
 
+/// What tells the sandbox when Lua's own functions will do.
+pub(super) const CHECKS: &[(&CStr, ffi::lua_CFunction)] =
+    &[(c"is_plain", is_plain_text), (c"is_quick", is_quick)];
+
+/// Steps that Lua's own matcher may take, in which nobody can interrupt it: about a millisecond.
+const QUICK_STEPS: usize = 1 << 18;
+
 /// What makes a pattern more than a text.
 const SPECIALS: &[u8] = b"^$*+?.([%-";
 
@@ -38,6 +45,59 @@ fn first_byte(stack: LuaStack, arg: c_int, len: usize) -> usize {
 /// Whether C would find none of the special bytes in the pattern: it stops looking at a NUL.
 fn is_plain(pattern: &[u8]) -> bool {
     pattern.iter().take_while(|&&byte| byte != 0).all(|byte| !SPECIALS.contains(byte))
+}
+
+/// Whether a value is a text that `find` finds without looking for patterns, in Redis' Lua as in this one.
+unsafe extern "C-unwind" fn is_plain_text(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function; nothing has a destructor.
+    unsafe {
+        let stack = LuaStack::new(state);
+        let text = stack.kind(1) == ffi::LUA_TSTRING && {
+            let text = stack.bytes(1);
+            is_plain(text) && !text.contains(&0)
+        };
+        stack.push_boolean(text);
+    }
+    1
+}
+
+/// Whether going through all matches of a pattern, the second argument, in a subject takes so few steps that Lua's own
+/// matcher may do it. With each repetition before the end of the pattern, the work is at most the subject's length
+/// times as much. (That Lua's own matcher knows a few things more that begin with `%` does not matter then.)
+unsafe extern "C-unwind" fn is_quick(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function; nothing has a destructor.
+    unsafe {
+        let stack = LuaStack::new(state);
+        let texts = stack.kind(1) == ffi::LUA_TSTRING && stack.kind(2) == ffi::LUA_TSTRING;
+        let quick = texts && quick_steps(stack.bytes(2), stack.bytes(1).len()) <= QUICK_STEPS;
+        stack.push_boolean(quick);
+    }
+    1
+}
+
+/// The most steps that all matches of a pattern may take; `usize::MAX` for what Lua 5.1 and LuaJIT do not understand
+/// alike.
+fn quick_steps(pattern: &[u8], len: usize) -> usize {
+    let mut steps = len + 1;
+    // A repetition at the end takes what it can and is done.
+    let closed = pattern.strip_suffix(b")").unwrap_or(pattern);
+    let body = closed.strip_suffix(b"+").or_else(|| closed.strip_suffix(b"*")).unwrap_or(closed);
+    let mut bytes = body.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'*' | b'+' | b'-' => steps = steps.saturating_mul(len + 1),
+            b'?' => steps = steps.saturating_mul(2),
+            0 => return usize::MAX,
+            b'%' => match bytes.next() {
+                Some(b'b' | b'0'..=b'9') => steps = steps.saturating_mul(len + 1),
+                // Classes and frontiers that only one of the two knows; and an end that both complain of.
+                Some(b'f' | b'g' | b'G' | 0) | None => return usize::MAX,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    steps
 }
 
 unsafe fn search(state: *mut lua_State, find: bool) -> c_int {

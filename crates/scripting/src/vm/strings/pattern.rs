@@ -8,6 +8,7 @@ use crate::lua_stack::LuaStack;
 use crate::vm::interrupt;
 use mlua::ffi::{self, lua_State};
 use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
 
 /// Lua's limit of captures.
 const CAPTURES_MAX: usize = 32;
@@ -38,7 +39,8 @@ pub(super) struct Matcher<'a> {
     /// Up to its first NUL, as C reads it.
     pattern: &'a [u8],
     level: usize,
-    captures: [Capture; CAPTURES_MAX],
+    /// The first `level` are written.
+    captures: [MaybeUninit<Capture>; CAPTURES_MAX],
     depth: u32,
     /// Steps until the next look.
     steps: usize,
@@ -47,13 +49,12 @@ pub(super) struct Matcher<'a> {
 impl<'a> Matcher<'a> {
     pub(super) fn new(stack: LuaStack, subject: &'a [u8], pattern: &'a [u8]) -> Self {
         let end = memchr::memchr(0, pattern).unwrap_or(pattern.len());
-        let none = Capture { start: 0, len: CaptureLen::Unfinished };
         Self {
             stack,
             subject,
             pattern: pattern.get(..end).unwrap_or(pattern),
             level: 0,
-            captures: [none; CAPTURES_MAX],
+            captures: [const { MaybeUninit::uninit() }; CAPTURES_MAX],
             depth: 0,
             steps: STEPS,
         }
@@ -283,7 +284,7 @@ impl<'a> Matcher<'a> {
 
     fn open(&mut self, at: usize, pattern: usize, len: CaptureLen) -> Option<usize> {
         let Some(capture) = self.captures.get_mut(self.level) else { self.raise(c"too many captures") };
-        *capture = Capture { start: at, len };
+        capture.write(Capture { start: at, len });
         self.level += 1;
         let end = self.attempt(at, pattern);
         if end.is_none() {
@@ -304,14 +305,18 @@ impl<'a> Matcher<'a> {
     }
 
     fn set_len(&mut self, index: usize, len: impl FnOnce(&Capture) -> CaptureLen) {
-        if let Some(capture) = self.captures.get_mut(index) {
-            capture.len = len(capture);
+        if let Some(capture) = self.taken().get(index) {
+            let changed = Capture { start: capture.start, len: len(capture) };
+            if let Some(place) = self.captures.get_mut(index) {
+                place.write(changed);
+            }
         }
     }
 
     /// The captures so far.
     fn taken(&self) -> &[Capture] {
-        self.captures.get(..self.level).unwrap_or(&self.captures)
+        // SAFETY: `open` writes a capture before it counts it, and counts no more than there are.
+        unsafe { std::slice::from_raw_parts(self.captures.as_ptr().cast(), self.level) }
     }
 
     /// `%1` and its like: the same bytes as a capture's once more.
