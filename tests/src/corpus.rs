@@ -241,6 +241,11 @@ impl NotYet {
     /// Reads the list: one name (`GEOADD`, `CLIENT TRACKING`) a line, comments with `#`.
     pub fn load(path: &Path) -> NotYet {
         let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        NotYet::parse(&text)
+    }
+
+    /// Reads a list from its text.
+    pub fn parse(text: &str) -> NotYet {
         let names = text
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim().to_ascii_lowercase())

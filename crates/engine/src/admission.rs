@@ -53,7 +53,7 @@ fn admit_script(
     args: Args<'_>,
 ) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
-    if flags.contains(Flags::NOSCRIPT) {
+    if flags.contains(Flags::NOSCRIPT) && !script.unrestricted {
         return Err(Error::fixed("ERR This Redis command is not allowed from script"));
     }
     if let Some(access) = access {

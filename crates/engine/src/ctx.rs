@@ -3,12 +3,13 @@
 use crate::acl::Access;
 use crate::admission::{self, Gate};
 use crate::args::Args;
-use crate::command::{Command, Entry, Flags, Handler, SessionCommand};
+use crate::command::{Command, Entry, Flags, Handler, ServerCommand, SessionCommand};
 use crate::database_index::database_index;
 use crate::error::Error;
 use crate::exchange::{Exchange, Reach};
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
+use crate::sample_reply::sample_reply;
 use crate::settings::Settings;
 use crate::wait::Wait;
 use moonshard_protocol::Reply;
@@ -65,6 +66,8 @@ pub struct ScriptCaller {
     pub wrote: bool,
     /// What it has read, and when.
     pub reads: ScriptReads,
+    /// Whether it may call what scripts may not, for tests.
+    pub unrestricted: bool,
 }
 
 /// On whose behalf a command runs. Handlers never ask; the door does.
@@ -187,10 +190,14 @@ impl Ctx<'_> {
     pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         if let Err(error) = admission::admit(self, entry, args) {
             self.count(entry, |stats| stats.rejected += 1);
+            self.note_script_error(&error);
             error.write(self.reply);
             return Err(error);
         }
         let outcome = self.run_admitted(entry, args);
+        if let Err(error) = &outcome {
+            self.note_script_error(error);
+        }
         self.count(entry, |stats| {
             stats.calls += 1;
             stats.failed += u64::from(outcome.is_err());
@@ -217,6 +224,9 @@ impl Ctx<'_> {
             Handler::Shard(run) => run,
             // A script's SELECT is its own: it is over with the script.
             Handler::Session(SessionCommand::Select) if matches!(self.caller, Caller::Script(_)) => select,
+            Handler::Server(ServerCommand::Debug) if matches!(self.caller, Caller::Script(_)) => {
+                debug_in_script
+            }
             _ => {
                 let error = Error::fixed("ERR This Redis command is not allowed from script");
                 error.write(self.reply);
@@ -262,6 +272,16 @@ impl Ctx<'_> {
         self.exchange.publish(reach, channel, message)
     }
 
+    /// Keeps the error that a script's call is answered, for who counts errors: the script may keep it to itself.
+    #[cold]
+    fn note_script_error(&mut self, error: &Error) {
+        if matches!(self.caller, Caller::Script(_))
+            && let Some(shard) = self.keys.first_shard()
+        {
+            shard.stats.script_errors.push(error.code().into());
+        }
+    }
+
     #[inline]
     fn count(&mut self, entry: &Entry, update: impl FnOnce(&mut crate::keyspace::CommandStats)) {
         if let Some(shard) = self.keys.first_shard()
@@ -270,6 +290,15 @@ impl Ctx<'_> {
             update(stats);
         }
     }
+}
+
+/// DEBUG by a script, which is for tests only.
+fn debug_in_script(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.len() == 3 && args.is(1, "protocol") {
+        sample_reply(cx.reply, args.raw(2))?;
+        return DONE;
+    }
+    Err(Error::fixed("ERR This Redis command is not allowed from script"))
 }
 
 /// SELECT by a script.

@@ -20,6 +20,7 @@ pub mod expiry;
 pub mod glob;
 pub mod keyspace;
 mod rng;
+mod sample_reply;
 mod settings;
 pub mod slot;
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use database_index::{database_index, database_number};
 pub use error::Error;
 pub use exchange::{Exchange, NoSubscribers, Reach};
 pub use rng::Rng;
+pub use sample_reply::sample_reply;
 pub use settings::{EvictionPolicy, Settings};
 pub use wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};

@@ -18,6 +18,8 @@ pub struct ScriptSettings {
     pub kill_over_limit: AtomicBool,
     /// Whether VMs are made without the functions that few scripts need and many attacks do (`lua-strict-sandbox`).
     pub strict_sandbox: AtomicBool,
+    /// Whether scripts may call what they may not otherwise (`DEBUG SET-DISABLE-DENY-SCRIPTS`).
+    pub unrestricted: AtomicBool,
     default_flags: AtomicU8,
 }
 
@@ -29,6 +31,7 @@ impl Default for ScriptSettings {
             max_ms: AtomicU64::new(0),
             kill_over_limit: AtomicBool::new(true),
             strict_sandbox: AtomicBool::new(false),
+            unrestricted: AtomicBool::new(false),
             default_flags: AtomicU8::new(0),
         }
     }

@@ -232,8 +232,28 @@ impl Server {
 
     /// Counts an error reply by its code.
     pub fn count_error(&self, error: &Error) {
+        self.count_error_code(error.code());
+    }
+
+    fn count_error_code(&self, code: &[u8]) {
         self.stats.errors.fetch_add(1, Relaxed);
-        *self.errors.lock().entry(error.code().to_vec()).or_default() += 1;
+        *self.errors.lock().entry(code.to_vec()).or_default() += 1;
+    }
+
+    /// Counts an error reply of a command that ran on `shard`. A script's that one of its calls was answered is counted
+    /// with the others of its calls.
+    pub fn count_failure(&self, shard: &Shard, error: &Error) {
+        if !shard.stats.script_errors.iter().any(|code| **code == *error.code()) {
+            self.count_error(error);
+        }
+    }
+
+    /// Counts the errors that the calls of scripts on `shard` were answered.
+    #[cold]
+    pub fn count_script_errors(&self, shard: &mut Shard) {
+        for code in shard.stats.script_errors.drain(..) {
+            self.count_error_code(&code);
+        }
     }
 
     /// Error replies by code, for INFO's errorstats.

@@ -8,6 +8,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use moonshard_tests::corpus::{self, NotYet};
 use moonshard_tests::tcl::{self, Exceptions, Reference};
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         }
     }
     let (exceptions, reference) = (Exceptions::load(), Reference::load());
+    let not_yet = NotYet::load(&corpus::folder().join("NOT_YET"));
     if files.is_empty() {
         files = reference.files.iter().map(|(file, _)| file.clone()).collect();
     }
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
     for file in &files {
         let start = Instant::now();
         let run = tcl::run(&suite, file, shards, &exceptions, stall);
-        let complaints = tcl::complaints(&run, &exceptions, reference.count(file));
+        let complaints = tcl::complaints(&run, &exceptions, &not_yet, reference.count(file));
         let seconds = start.elapsed().as_secs_f64();
         println!(
             "{file:<24} {:>8} {:>8} {:>8} {seconds:>8.1}",

@@ -7,14 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{FileRun, Outcome};
+use crate::corpus::NotYet;
 
 /// How a test in the list of exceptions is treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exception {
     /// It runs and fails. Once it passes it must leave the list.
     Fails,
     /// It passes on one run and fails on another, on redis-server too.
     Varies,
+    /// It needs a command that Moonshard does not have yet; what is around it may need it too. Once the command is
+    /// there, the test must leave the list.
+    Awaits(String),
     /// It is not run: it would hang, or take the rest of its file with it.
     LeftOut,
 }
@@ -38,7 +42,7 @@ impl Exceptions {
     }
 
     /// Reads a list: a file's name at the start of a line, a test's name behind two blanks, and behind four the kind
-    /// of exception (`fails`, `varies`, `left out`), a colon and the reason.
+    /// of exception (`fails`, `varies`, `left out`, `awaits COMMAND`), a colon and the reason.
     ///
     /// # Errors
     /// The line that is wrong, in words.
@@ -58,7 +62,14 @@ impl Exceptions {
                     Some(("fails", false)) => Exception::Fails,
                     Some(("varies", false)) => Exception::Varies,
                     Some(("left out", false)) => Exception::LeftOut,
-                    _ => return wrong("no `fails: why`, `varies: why` or `left out: why`"),
+                    Some((kind, false)) if kind.starts_with("awaits ") => {
+                        Exception::Awaits(kind[7..].to_owned())
+                    }
+                    _ => {
+                        return wrong(
+                            "no `fails: why`, `varies: why`, `left out: why`, `awaits COMMAND: why`",
+                        );
+                    }
                 };
                 let tests: &mut BTreeMap<_, _> = files.entry(String::clone(file)).or_default();
                 if tests.insert(test, kind).is_some() {
@@ -89,8 +100,16 @@ impl Exceptions {
         self.files.keys().map(String::as_str)
     }
 
-    fn of(&self, file: &str, test: &str) -> Option<Exception> {
-        self.files.get(file)?.get(test).copied()
+    fn of(&self, file: &str, test: &str) -> Option<&Exception> {
+        self.files.get(file)?.get(test)
+    }
+
+    /// The commands that tests of a file wait for.
+    fn awaited(&self, file: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.files.get(file).into_iter().flatten().filter_map(|(test, kind)| match kind {
+            Exception::Awaits(command) => Some((test.as_str(), command.as_str())),
+            _ => None,
+        })
     }
 }
 
@@ -135,6 +154,8 @@ pub enum Complaint {
     Passes(String),
     /// A listed test does not exist.
     Unknown(String),
+    /// A listed test waits for a command that is there.
+    Arrived(String, String),
 }
 
 impl fmt::Display for Complaint {
@@ -146,13 +167,21 @@ impl fmt::Display for Complaint {
             Complaint::Outside(why) => write!(f, "outside of tests: {}", why.trim().replace('\n', "\n    ")),
             Complaint::Fewer(here, there) => write!(f, "{here} tests reached, redis-server reaches {there}"),
             Complaint::Passes(test) => write!(f, "passes, so take it out of skip.txt: {test}"),
+            Complaint::Arrived(test, command) => {
+                write!(f, "Moonshard has {command}, so take it out of skip.txt: {test}")
+            }
             Complaint::Unknown(test) => write!(f, "is in skip.txt and nowhere in the file: {test}"),
         }
     }
 }
 
 /// What is wrong with a run, given what is known.
-pub fn complaints(run: &FileRun, exceptions: &Exceptions, reference: Option<usize>) -> Vec<Complaint> {
+pub fn complaints(
+    run: &FileRun,
+    exceptions: &Exceptions,
+    not_yet: &NotYet,
+    reference: Option<usize>,
+) -> Vec<Complaint> {
     let mut found = Vec::new();
     // A name may stand for several tests; such a test passes when all of them do.
     let mut passes: HashMap<&str, bool> = HashMap::new();
@@ -165,9 +194,18 @@ pub fn complaints(run: &FileRun, exceptions: &Exceptions, reference: Option<usiz
             found.push(Complaint::Failed(test.name.clone(), why.clone()));
         }
     }
-    found.extend(run.outside.iter().cloned().map(Complaint::Outside));
+    let arrived = |command: &str| !not_yet.covers(&[command.as_bytes().to_vec()]);
+    let awaits = exceptions.awaited(&run.file).any(|(_, command)| !arrived(command));
+    for (test, command) in exceptions.awaited(&run.file).filter(|(_, command)| arrived(command)) {
+        found.push(Complaint::Arrived(test.to_owned(), command.to_owned()));
+    }
+    // Groups of tests begin with what they need, and do not begin without.
+    if !awaits {
+        found.extend(run.outside.iter().cloned().map(Complaint::Outside));
+    }
     for (name, kind) in exceptions.files.get(&run.file).into_iter().flatten() {
         match passes.get(name.as_str()) {
+            None if awaits => {}
             None => found.push(Complaint::Unknown(name.clone())),
             Some(true) if *kind == Exception::Fails => found.push(Complaint::Passes(name.clone())),
             Some(_) => {}
@@ -175,6 +213,7 @@ pub fn complaints(run: &FileRun, exceptions: &Exceptions, reference: Option<usiz
     }
     if let Some(there) = reference
         && run.tests.len() < there
+        && !awaits
     {
         found.push(Complaint::Fewer(run.tests.len(), there));
     }
@@ -205,7 +244,7 @@ mod tests {
         let list = Exceptions::parse(LIST).unwrap();
         assert_eq!(list.left_out("unit/a"), ["three"]);
         assert_eq!(list.files().collect::<Vec<_>>(), ["unit/a", "unit/b"]);
-        assert_eq!(list.of("unit/b", "v"), Some(Exception::Varies));
+        assert_eq!(list.of("unit/b", "v"), Some(&Exception::Varies));
         for wrong in
             ["  t\n    fails: x", "unit/a\n  t\n  u\n    fails: x", "unit/a\n  t\n    fails:", "unit/a\n  t"]
         {
@@ -219,16 +258,28 @@ mod tests {
     #[test]
     fn exceptions_hold_both_ways() {
         let list = Exceptions::parse(LIST).unwrap();
+        let none = NotYet::default();
         let failed = || Outcome::Failed("no".into());
         let as_listed = run(&[("one: two", failed()), ("three", Outcome::LeftOut), ("x", Outcome::Passed)]);
-        assert_eq!(complaints(&as_listed, &list, Some(3)), []);
-        assert_eq!(complaints(&as_listed, &list, Some(4)), [Complaint::Fewer(3, 4)]);
+        assert_eq!(complaints(&as_listed, &list, &none, Some(3)), []);
+        assert_eq!(complaints(&as_listed, &list, &none, Some(4)), [Complaint::Fewer(3, 4)]);
         let passes = run(&[("one: two", Outcome::Passed), ("three", Outcome::LeftOut)]);
-        assert_eq!(complaints(&passes, &list, None), [Complaint::Passes("one: two".into())]);
+        assert_eq!(complaints(&passes, &list, &none, None), [Complaint::Passes("one: two".into())]);
         let half = run(&[("one: two", failed()), ("one: two", Outcome::Passed), ("three", Outcome::LeftOut)]);
-        assert_eq!(complaints(&half, &list, None), []);
+        assert_eq!(complaints(&half, &list, &none, None), []);
         let gone = run(&[("one: two", failed()), ("x", failed())]);
         let expected = [Complaint::Failed("x".into(), "no".into()), Complaint::Unknown("three".into())];
-        assert_eq!(complaints(&gone, &list, None), expected);
+        assert_eq!(complaints(&gone, &list, &none, None), expected);
+    }
+
+    #[test]
+    fn a_test_waits_for_a_command_until_it_is_there() {
+        let list = Exceptions::parse("unit/a\n  one\n    awaits SAVE: the file\n").unwrap();
+        let run =
+            FileRun { outside: vec!["no SAVE".into()], ..run(&[("one", Outcome::Failed("no".into()))]) };
+        assert_eq!(complaints(&run, &list, &NotYet::parse("SAVE"), Some(9)), []);
+        let there = complaints(&run, &list, &NotYet::default(), None);
+        let arrived = Complaint::Arrived("one".into(), "SAVE".into());
+        assert_eq!(there, [arrived, Complaint::Outside("no SAVE".into())]);
     }
 }

@@ -58,6 +58,8 @@ pub struct ShardStats {
     pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
+    /// Codes of errors that scripts were answered, until they are counted.
+    pub script_errors: Vec<Box<[u8]>>,
     /// By command id.
     pub commands: Vec<CommandStats>,
     /// How long calls took, by command id, for those that were called.

@@ -275,6 +275,7 @@ impl Vm {
             out_of_memory,
             wrote: false,
             reads: ScriptReads::default(),
+            unrestricted: self.host.settings.unrestricted.load(Ordering::Relaxed),
         })
     }
 }

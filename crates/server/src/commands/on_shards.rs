@@ -146,7 +146,7 @@ impl Call<'_, '_> {
         }
         self.server.observe(self.entry, self.args, nanos, &self.session.client);
         outcome.unwrap_or_else(|error| {
-            self.server.count_error(&error);
+            self.server.count_failure(&guards[0].1.shard, &error);
             Flow::Done
         })
     }

@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match cx.call(entry, args) {
             Ok(Flow::Done) => {}
             Ok(Flow::Block(wait)) => self.session.wait_for(&self.server, *wait),
-            Err(error) => self.note_error(&error),
+            Err(error) => self.server.count_failure(&state.shard, &error),
         }
         if self.session.tracks {
             self.session.script_reads = state.vm.reads();

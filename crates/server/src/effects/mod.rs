@@ -53,6 +53,9 @@ impl Server {
         if !state.shard.garbage.is_empty() {
             self.reap(&mut state.shard);
         }
+        if !state.shard.stats.script_errors.is_empty() {
+            self.count_script_errors(&mut state.shard);
+        }
     }
 
     /// What follows a command on several shards.
@@ -62,6 +65,9 @@ impl Server {
         }
         for (_, guard) in guards {
             self.reap(&mut guard.shard);
+            if !guard.shard.stats.script_errors.is_empty() {
+                self.count_script_errors(&mut guard.shard);
+            }
         }
     }
 

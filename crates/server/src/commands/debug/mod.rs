@@ -1,14 +1,13 @@
 //! DEBUG: for tests.
 
 mod digest;
-mod protocol;
 
 use super::Call;
 use crate::effects::Moment;
 use crate::persistence::reload;
 use moonshard_engine::effects::EventClass;
-use moonshard_engine::keyspace::{Expiry, Keyspace, Shard, Shards};
-use moonshard_engine::{Error, Rng, glob};
+use moonshard_engine::keyspace::{Expiry, ExpiryMode, Keyspace, Shard, Shards};
+use moonshard_engine::{Error, Rng, glob, sample_reply};
 use moonshard_store::{Collection, Entry, ValueRef};
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -86,7 +85,7 @@ impl Call<'_, '_> {
             (b"digest", 2) => return self.debug_digest().await,
             (b"digest-value", _) => return self.debug_digest_value().await,
             (b"htstats", 3) => return self.debug_table_stats(),
-            (b"protocol", 3) => return self.debug_protocol(),
+            (b"protocol", 3) => return sample_reply(self.reply, args.raw(2)),
             (b"error", 3) => {
                 // Written as it is, so that tests can make any error.
                 self.reply.error(args.raw(2));
@@ -119,7 +118,12 @@ impl Call<'_, '_> {
             }
             (b"panic", 2) => return self.debug_panic().await,
             (b"replybuffer", 4) => return self.debug_reply_buffer(),
-            (b"set-disable-deny-scripts" | b"set-skip-checksum-validation" | b"aof-flush-sleep", 3) => {
+            (b"set-disable-deny-scripts", 3) => {
+                let scripts = &self.server.scripts.settings;
+                scripts.unrestricted.store(leading_int(args.raw(2)) != 0, Relaxed);
+                self.reply.ok();
+            }
+            (b"set-skip-checksum-validation" | b"aof-flush-sleep", 3) => {
                 self.reply.ok();
             }
             _ => return Err(self.wrong_subcommand()),
@@ -170,7 +174,8 @@ impl Call<'_, '_> {
         let (db, now_ms, engine, key) = (self.session.db, self.now_ms, self.engine, self.args.raw(2));
         let mut guards = self.lock_every().await?;
         let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
-        let keys = Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine);
+        let keys =
+            Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine).expiry_mode(ExpiryMode::Ignore);
         let entry = keys.get(key).ok_or(Error::NO_SUCH_KEY)?;
         let idle = keys.clock().idle_seconds(entry.access());
         let text = describe(entry, idle);
