@@ -26,6 +26,9 @@ const NEWER: &[&str] = &[
     "httl",
     "increx",
     "msetex",
+    "script|list",
+    "script|show",
+    "script|stats",
     "waitaof",
 ];
 

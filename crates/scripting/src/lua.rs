@@ -12,6 +12,9 @@ struct Memory {
     allocate: ffi::lua_Alloc,
     allocator: *mut c_void,
     used: usize,
+    /// The most that was used since [`Lua::begin_peak`].
+    peak: usize,
+    peak_from: usize,
     /// Bytes; 0 for no limit.
     limit: usize,
 }
@@ -48,6 +51,7 @@ unsafe extern "C" fn allocate(
     let result = unsafe { (memory.allocate)(memory.allocator, block, old, new) };
     if new == 0 || !result.is_null() {
         memory.used = (memory.used + new).saturating_sub(old);
+        memory.peak = memory.peak.max(memory.used);
     }
     result
 }
@@ -66,7 +70,14 @@ impl Lua {
             let kib = ffi::lua_gc(state.as_ptr(), ffi::LUA_GCCOUNT, 0) as usize;
             kib * 1024 + ffi::lua_gc(state.as_ptr(), ffi::LUA_GCCOUNTB, 0) as usize
         };
-        let mut memory = Box::new(Memory { allocate: allocate_own, allocator, used, limit: 0 });
+        let mut memory = Box::new(Memory {
+            allocate: allocate_own,
+            allocator,
+            used,
+            peak: used,
+            peak_from: used,
+            limit: 0,
+        });
         // SAFETY: the box does not move until `drop` has given the state its own allocator back.
         unsafe { ffi::lua_setallocf(state.as_ptr(), allocate, (&raw mut *memory).cast()) };
         Ok(Self { state, memory })
@@ -81,6 +92,19 @@ impl Lua {
     /// Bytes that the state has.
     pub(crate) fn bytes(&self) -> usize {
         self.memory.used
+    }
+
+    /// Forgets what was used before now; see [`Lua::grown`].
+    #[inline]
+    pub(crate) fn begin_peak(&mut self) {
+        self.memory.peak = self.memory.used;
+        self.memory.peak_from = self.memory.used;
+    }
+
+    /// The most bytes by which the state has grown since [`Lua::begin_peak`].
+    #[inline]
+    pub(crate) fn grown(&self) -> usize {
+        self.memory.peak - self.memory.peak_from
     }
 
     /// Limits the bytes that the state may have; 0 for no limit. What it has already, it keeps.

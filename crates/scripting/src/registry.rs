@@ -15,8 +15,8 @@ use crate::sha::Sha;
 use arc_swap::ArcSwap;
 use moonshard_engine::Error;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A script that the server knows.
 #[derive(Debug)]
@@ -31,6 +31,18 @@ pub struct Script {
     loaded: AtomicBool,
     /// The registry's clock when it was last called.
     used: AtomicU64,
+    sender: OnceLock<Sender>,
+}
+
+/// Who has made a script known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The client's name, empty if it has none.
+    pub name: Box<[u8]>,
+    /// The client's address.
+    pub addr: Box<str>,
+    /// Unix time in milliseconds.
+    pub unix_ms: u64,
 }
 
 /// How long a script stays.
@@ -46,12 +58,22 @@ impl Script {
     /// A script that only EVAL has seen.
     pub fn new(sha: Sha, source: &[u8], shebang: Shebang) -> Self {
         let (loaded, used) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { sha, source: source.into(), shebang, loaded, used }
+        Self { sha, source: source.into(), shebang, loaded, used, sender: OnceLock::new() }
     }
 
     /// The Lua text: what follows the shebang.
     pub fn body(&self) -> &[u8] {
         &self.source[self.shebang.len..]
+    }
+
+    /// Notes who has made it known. Only the first counts.
+    pub fn set_sender(&self, sender: impl FnOnce() -> Sender) {
+        self.sender.get_or_init(sender);
+    }
+
+    /// Who has made it known; `None` if it was read from a file.
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.get()
     }
 
     /// The flags it declares.

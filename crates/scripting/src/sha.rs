@@ -3,7 +3,7 @@
 use sha1::{Digest, Sha1};
 
 /// A SHA1 as forty lowercase hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha([u8; 40]);
 
 impl Sha {

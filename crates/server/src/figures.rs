@@ -170,6 +170,7 @@ impl Server {
     /// Keeps the figures fresh: called about every second.
     pub fn refresh_figures(&self) {
         self.shard_figures();
+        self.refresh_script_figures();
     }
 
     /// Reads the counters that have a rate: called about ten times a second.

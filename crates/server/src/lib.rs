@@ -24,6 +24,7 @@ pub mod ping;
 mod pubsub;
 mod pushes;
 mod runtime;
+mod script_figures;
 mod scripts;
 mod sensitive;
 mod server;

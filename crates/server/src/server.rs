@@ -13,6 +13,7 @@ use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::runtime::IoPool;
+use crate::script_figures::ScriptFigures;
 use crate::scripts::{HeldShards, Scripts};
 use crate::shards::{ShardCell, ShardState};
 use crate::shutdown::Shutdown;
@@ -52,6 +53,8 @@ pub struct Server {
     pub stats: Stats,
     /// What INFO shows of the shards.
     pub figures: Figures,
+    /// What was counted of scripts.
+    pub script_figures: ScriptFigures,
     /// The last commands that took long.
     pub slowlog: Slowlog,
     /// The latency monitor.
@@ -187,6 +190,7 @@ impl Server {
             clients: Clients::default(),
             stats: Stats::default(),
             figures: Figures::default(),
+            script_figures: ScriptFigures::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             run_id,

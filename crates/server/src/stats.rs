@@ -31,8 +31,6 @@ pub struct Stats {
     pub output_buffer_disconnections: AtomicU64,
     /// Values that were dropped off the request path.
     pub lazy_freed: AtomicU64,
-    /// EVALSHA of scripts that were not known.
-    pub noscript_errors: AtomicU64,
 }
 
 impl Stats {
@@ -49,7 +47,6 @@ impl Stats {
             &self.query_buffer_disconnections,
             &self.output_buffer_disconnections,
             &self.lazy_freed,
-            &self.noscript_errors,
         ];
         for counter in all {
             counter.store(0, Relaxed);
@@ -62,18 +59,21 @@ impl Server {
     pub fn reset_stats(self: &Arc<Self>) {
         self.stats.reset();
         self.figures.reset();
+        self.script_figures.reset();
         self.latency.reset_calls();
         self.reset_error_counts();
         self.scripts.registry.reset_evicted();
         for (index, cell) in self.shards.iter().enumerate() {
             if let Some(mut guard) = cell.lock.try_lock_for_spin() {
                 guard.shard.stats = ShardStats::new();
+                guard.vm.reset_stats();
                 continue;
             }
             let server = self.clone();
             tokio::spawn(async move {
                 if let Ok(mut guard) = server.shards[index].lock.lock_patient().await {
                     guard.shard.stats = ShardStats::new();
+                    guard.vm.reset_stats();
                 }
             });
         }

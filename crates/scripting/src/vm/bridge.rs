@@ -5,6 +5,7 @@ use super::random::Lrand48;
 use super::register::Registered;
 use super::to_reply::Frame;
 use crate::control::Control;
+use crate::stats::Usage;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::{Ctx, ScriptCall};
 use std::ffi::c_int;
@@ -30,6 +31,9 @@ pub(crate) struct Bridge {
     /// What the library has registered that is being loaded; `None` when none is.
     pub(super) registering: Option<Vec<Registered>>,
     gc_touched: bool,
+    /// What the running script has done so far.
+    pub(super) usage: Usage,
+    pub(super) clock: quanta::Clock,
     /// Where the thread's stack was when the script began.
     stack_start: usize,
 }
@@ -77,6 +81,8 @@ impl Bridge {
             start: Start { function: 0, keys: &[], argv: &[] },
             registering: None,
             gc_touched: false,
+            usage: Usage::default(),
+            clock: quanta::Clock::new(),
             stack_start: 0,
         }
     }

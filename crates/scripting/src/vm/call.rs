@@ -5,6 +5,7 @@
 
 use super::bridge::Bridge;
 use super::{errors, to_lua};
+use crate::stats::Usage;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::command::{CommandTable, Entry, Flags};
 use moonshard_engine::{Args, Caller, CmdResult, Ctx};
@@ -201,12 +202,18 @@ impl Bridge {
             return Outcome::Reply;
         }
         let db = cx.keys.db();
-        let outcome = if entry.command.meta.flags.contains(Flags::WRITE) {
+        let writes = entry.command.meta.flags.contains(Flags::WRITE);
+        self.usage.count(entry, args, writes);
+        let begun = if self.usage.timed { self.clock.raw() } else { 0 };
+        let outcome = if writes {
             self.write(cx, entry, args)
         } else {
             let _: CmdResult = cx.call(entry, args);
             Outcome::Reply
         };
+        if self.usage.timed {
+            self.usage.command_ticks += self.clock.raw().wrapping_sub(begun);
+        }
         self.control.spectator.show(db, args);
         outcome
     }
@@ -224,6 +231,29 @@ impl Bridge {
         }
         Outcome::Reply
     }
+}
+
+impl Usage {
+    /// Counts a command and its keys.
+    #[inline]
+    fn count(&mut self, entry: &Entry, args: Args<'_>, writes: bool) {
+        self.commands += 1;
+        let keys = if entry.single_key.is_some() { 1 } else { count_keys(entry, args) };
+        if writes {
+            self.keys_written += keys;
+        } else {
+            self.keys_read += keys;
+        }
+    }
+}
+
+/// The keys that a command names, if it fits its declaration.
+fn count_keys(entry: &Entry, args: Args<'_>) -> u64 {
+    let mut keys = 0;
+    if entry.command.has_keys() && entry.command.meta.each_key(args, &mut |_| keys += 1).is_err() {
+        return 0;
+    }
+    keys
 }
 
 fn has_written(cx: &Ctx<'_>) -> bool {

@@ -3,6 +3,7 @@
 use super::Ready;
 use super::errors;
 use crate::library::{FunctionId, Libraries, LibrarySet};
+use crate::stats::StatsId;
 use mlua::ffi;
 use moonshard_engine::Error;
 use std::ffi::c_int;
@@ -14,6 +15,8 @@ pub(super) struct LoadedFunctions {
     pub(super) set: Arc<LibrarySet>,
     /// Of each of the set's functions, where it is in Lua's registry; `LUA_NOREF` if its library was not loaded.
     references: Vec<c_int>,
+    /// Of each, where it is counted.
+    stats: Vec<StatsId>,
 }
 
 impl LoadedFunctions {
@@ -21,6 +24,18 @@ impl LoadedFunctions {
     #[inline]
     pub(super) fn reference(&self, id: FunctionId) -> c_int {
         self.references.get(id.index()).copied().unwrap_or(ffi::LUA_NOREF)
+    }
+
+    /// Where the function is counted; nowhere if it was not called yet.
+    #[inline]
+    pub(super) fn stats(&self, id: FunctionId) -> StatsId {
+        self.stats.get(id.index()).copied().unwrap_or(StatsId::NONE)
+    }
+
+    pub(super) fn set_stats(&mut self, id: FunctionId, stats: StatsId) {
+        if let Some(place) = self.stats.get_mut(id.index()) {
+            *place = stats;
+        }
     }
 
     /// Whether any function was loaded.
@@ -40,19 +55,25 @@ impl Ready {
 
     #[cold]
     fn take_functions(&mut self, set: Arc<LibrarySet>) {
-        let LoadedFunctions { set: old_set, references: mut old } = std::mem::take(&mut self.functions);
+        let LoadedFunctions { set: old_set, references: mut old, stats: mut old_stats } =
+            std::mem::take(&mut self.functions);
         let kept = |entry: &crate::library::Entry| {
             let id = old_set.find(entry.name.as_bytes())?;
             let same = Arc::ptr_eq(&old_set.entry(id).library, &entry.library);
-            same.then(|| std::mem::replace(&mut old[id.index()], ffi::LUA_NOREF))
+            same.then(|| {
+                let stats = std::mem::replace(&mut old_stats[id.index()], StatsId::NONE);
+                (std::mem::replace(&mut old[id.index()], ffi::LUA_NOREF), stats)
+            })
         };
-        let references = set.entries().iter().map(kept).map(|kept| kept.unwrap_or(ffi::LUA_NOREF)).collect();
+        let none = (ffi::LUA_NOREF, StatsId::NONE);
+        let (references, stats) = set.entries().iter().map(kept).map(|kept| kept.unwrap_or(none)).unzip();
+        old_stats.into_iter().for_each(|stats| self.stats.remove(stats));
         let state = self.lua.state();
         for reference in old.into_iter().filter(|&reference| reference != ffi::LUA_NOREF) {
             // SAFETY: the state is idle, and nothing else uses the reference.
             unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, reference) };
         }
-        self.functions = LoadedFunctions { set, references };
+        self.functions = LoadedFunctions { set, references, stats };
     }
 
     /// Loads the library of a function; returns where the function is in Lua's registry. `limit` is that of the

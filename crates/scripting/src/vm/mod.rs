@@ -4,6 +4,7 @@ mod api;
 mod bridge;
 mod bytecode;
 mod call;
+mod counting;
 mod errors;
 mod functions;
 mod inspect;
@@ -28,6 +29,7 @@ use crate::registry::{Registry, Script};
 use crate::settings::ScriptSettings;
 use crate::sha::Sha;
 use crate::signal;
+use crate::stats::{ScriptName, StatsId, StatsTable};
 use bridge::Bridge;
 use functions::LoadedFunctions;
 use mlua::ffi;
@@ -84,6 +86,7 @@ struct Compiled {
     flags: ScriptFlags,
     limits: Limits,
     name: Name,
+    stats: StatsId,
 }
 
 /// What tells a script or function apart.
@@ -132,6 +135,23 @@ struct Ready {
     collected_bytes: usize,
     /// What the last script has read.
     reads: ScriptReads,
+    stats: StatsTable,
+    /// What the last call ran.
+    last: LastRun,
+}
+
+/// What the last call of a VM ran, for what is known of it only afterwards.
+#[derive(Debug)]
+struct LastRun {
+    stats: StatsId,
+    /// Ticks of its commands, if they were timed.
+    command_ticks: Option<u64>,
+    /// The script, if the call has made it known.
+    introduced: Option<Arc<Script>>,
+}
+
+impl LastRun {
+    const NONE: Self = Self { stats: StatsId::NONE, command_ticks: None, introduced: None };
 }
 
 /// A shard's Lua VM. It is behind the shard's lock, and its Lua state is made on the first script.
@@ -284,11 +304,12 @@ impl ScriptRunner for Vm {
     fn run(&mut self, cx: &mut Ctx<'_>, call: &ScriptCall<'_>) -> CmdResult {
         if let Some(ready) = &mut self.ready {
             ready.reads = ScriptReads::default();
+            ready.last = LastRun::NONE;
         }
         let planned = self.plan.take();
         let script = self.find(call.script)?;
         self.plan = planned;
-        let caller = self.admit(cx, &script, call)?;
+        let caller = self.admit(cx, &script, call).inspect_err(|error| self.refused(&script, error))?;
         let limit = self.host.settings.memory_limit_bytes.load(Ordering::Relaxed);
         let Some(ready) = &mut self.ready else { return Err(Error::NO_SCRIPT) };
         ready.run(cx, &self.control, &script, caller, call, limit)
@@ -316,8 +337,17 @@ impl Ready {
         unsafe { set_gc_pace(lua.state()) };
         lua.collect();
         let collected_bytes = lua.bytes();
-        let (compiled, functions) = (HashMap::default(), LoadedFunctions::default());
-        Ok(Self { lua, sandbox, compiled, functions, bridge, collected_bytes, reads: ScriptReads::default() })
+        Ok(Self {
+            lua,
+            sandbox,
+            compiled: HashMap::default(),
+            functions: LoadedFunctions::default(),
+            bridge,
+            collected_bytes,
+            reads: ScriptReads::default(),
+            stats: StatsTable::default(),
+            last: LastRun::NONE,
+        })
     }
 
     /// The function that is called so, of the published set.
@@ -331,15 +361,17 @@ impl Ready {
             flags: set.entry(id).flags,
             limits: Limits::default(),
             name: Name::Function(id),
+            stats: self.functions.stats(id),
         })
     }
 
     /// Forgets the compiled scripts of which `keep` does not want to.
     fn retain_scripts(&mut self, mut keep: impl FnMut(&Sha) -> bool) {
-        let state = self.lua.state();
+        let (state, stats) = (self.lua.state(), &mut self.stats);
         self.compiled.retain(|sha, compiled| {
             let kept = keep(sha);
             if !kept {
+                stats.remove(compiled.stats);
                 // SAFETY: the state is idle, and nothing else uses the reference.
                 unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.function) };
             }
@@ -381,6 +413,7 @@ impl Ready {
                     flags: script.flags(),
                     limits: script.shebang.limits,
                     name: Name::Script(sha),
+                    stats: self.stats.insert(ScriptName::Script(sha)),
                 }
             }
         };
@@ -391,7 +424,7 @@ impl Ready {
         // Only a text makes a script known. One that was called by its SHA1 may have been flushed in this moment, and
         // must not come back.
         if text.is_some() {
-            registry.insert(script);
+            self.last.introduced = Some(registry.insert(script));
         }
         Ok(compiled)
     }
@@ -411,6 +444,7 @@ impl Ready {
         let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
         std::mem::swap(cx.reply, &mut tape);
         let own_limit = self.limit_memory(script.limits, limit);
+        let stats = self.begin_counting(script);
         let (sha, name): (Option<&Sha>, &[u8]) = match &script.name {
             Name::Script(sha) => (Some(sha), sha.as_bytes()),
             Name::Function(id) => (None, self.functions.set.entry(*id).name.as_bytes()),
@@ -431,7 +465,10 @@ impl Ready {
         }
         cx.keys.select(db);
         let resp3 = self.bridge.end();
+        let before = cx.reply.as_bytes().len();
         let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));
+        let bytes = cx.reply.as_bytes().len().saturating_sub(before);
+        self.count_run(stats, cx.keys.now_ms(), bytes, outcome.as_ref().err());
         self.clean(killed, limit);
         outcome.and(DONE)
     }

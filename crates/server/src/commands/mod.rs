@@ -20,6 +20,7 @@ mod pubsub;
 mod replication;
 mod save;
 mod script;
+mod script_insight;
 mod session;
 mod shutdown;
 mod slowlog;
@@ -183,7 +184,10 @@ impl Call<'_, '_> {
             ServerCommand::ScriptFlush => self.script_flush(),
             ServerCommand::ScriptHelp => self.script_help(),
             ServerCommand::ScriptKill => self.script_kill(),
+            ServerCommand::ScriptList => self.script_list(),
             ServerCommand::ScriptLoad => self.script_load(),
+            ServerCommand::ScriptShow => self.script_show(),
+            ServerCommand::ScriptStats => self.script_stats(),
             ServerCommand::Shutdown => self.shutdown().await,
             ServerCommand::SlowlogGet => self.slowlog_get(),
             ServerCommand::SlowlogLen => self.slowlog_len(),

@@ -140,6 +140,9 @@ impl Call<'_, '_> {
         };
         let nanos = started.elapsed().as_nanos() as u64;
         guards[at].1.shard.stats.ran(self.entry.id, nanos);
+        if self.entry.command.meta.route == Route::Script {
+            self.server.script_took(&mut guards[at].1, nanos, &self.session.client);
+        }
         if self.session.tracks {
             self.session.script_reads = guards[at].1.vm.reads();
             self.server.remember_script_reads(self.session, self.entry, self.args);

@@ -1,6 +1,7 @@
 //! SCRIPT and its subcommands.
 
 use super::Call;
+use crate::script_figures::note_sender;
 use moonshard_engine::Error;
 use moonshard_scripting::Kind;
 
@@ -26,12 +27,20 @@ impl Call<'_, '_> {
             "    Load a script into the scripts cache without executing it.",
             "HELP",
             "    Prints this help.",
+            "LIST",
+            "    Return the scripts in the script cache: SHA1, how each is kept, length, flags, calls, last use.",
+            "SHOW <sha1>",
+            "    Return the text of a script.",
+            "STATS [<sha1>|<function>]",
+            "    Return what was counted of a script or function, or of all of them, the most time first.",
         ]);
         Ok(())
     }
 
     pub(super) fn script_load(&mut self) -> Result<(), Error> {
-        let sha = self.server.scripts.registry.load(self.args.raw(2))?;
+        let registry = &self.server.scripts.registry;
+        let sha = registry.load(self.args.raw(2))?;
+        registry.with(&sha, |script| note_sender(script, &self.session.client));
         self.reply.bulk(sha.as_bytes());
         Ok(())
     }

@@ -126,6 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
                     guard.shard.stats.ran(entry.id, nanos);
+                    if matches!(plan.place, Place::Script { .. }) {
+                        server.script_took(guard, nanos, &self.session.client);
+                    }
                     if server.is_notable(nanos) {
                         server.observe_slow(entry, batch.args(at), nanos, &self.session.client);
                     }

@@ -9,7 +9,7 @@ pub(super) const SCRIPT: Command = Command {
         since: "2.6.0",
         summary: "A container for Lua scripts management commands",
         complexity: "Depends on subcommand.",
-        subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD],
+        subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &SHOW, &STATS],
         ..Meta::new("script", Arity::AtLeast(2), Flags::empty(), Acl::empty())
     },
 }
@@ -86,6 +86,19 @@ const KILL: Command = Command {
 }
 .checked();
 
+const LIST: Command = Command {
+    handler: Handler::Server(ServerCommand::ScriptList),
+    meta: Meta {
+        group: "scripting",
+        since: "0.1.0",
+        summary: "List the scripts in the script cache.",
+        complexity: "O(N log(N)) with N being the number of scripts in cache",
+        tips: &["nondeterministic_output"],
+        ..Meta::new("list", Arity::Exact(2), Flags::NOSCRIPT, Acl::SCRIPTING)
+    },
+}
+.checked();
+
 const LOAD: Command = Command {
     handler: Handler::Server(ServerCommand::ScriptLoad),
     meta: Meta {
@@ -96,6 +109,33 @@ const LOAD: Command = Command {
         complexity: "O(N) with N being the length in bytes of the script body.",
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         ..Meta::new("load", Arity::Exact(3), Flags::NOSCRIPT.union(Flags::STALE), Acl::SCRIPTING)
+    },
+}
+.checked();
+
+const SHOW: Command = Command {
+    handler: Handler::Server(ServerCommand::ScriptShow),
+    meta: Meta {
+        args: &[Arg::new("sha1", ArgKind::String)],
+        group: "scripting",
+        since: "0.1.0",
+        summary: "Show the text of a script in the script cache.",
+        complexity: "O(1)",
+        ..Meta::new("show", Arity::Exact(3), Flags::NOSCRIPT, Acl::SCRIPTING)
+    },
+}
+.checked();
+
+const STATS: Command = Command {
+    handler: Handler::Server(ServerCommand::ScriptStats),
+    meta: Meta {
+        args: &[Arg::new("script", ArgKind::String).optional()],
+        group: "scripting",
+        since: "0.1.0",
+        summary: "Show what was counted of a script or function, or of all of them.",
+        complexity: "O(N log(N)) with N being the number of scripts and functions that were run, on each shard",
+        tips: &["nondeterministic_output"],
+        ..Meta::new("stats", Arity::AtLeast(2), Flags::NOSCRIPT, Acl::SCRIPTING)
     },
 }
 .checked();

@@ -1,0 +1,69 @@
+//! What is shown of scripts and functions, without waiting for the shards that run them: a shard's counts are taken when
+//! it is free, and every second, and kept for when it is not.
+
+use crate::clients::Client;
+use crate::server::{Server, unix_ms};
+use crate::shards::{ShardGuards, ShardState};
+use moonshard_scripting::{Script, ScriptName, ScriptStats, Sender, StatsCopy, merged};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// The shards' counts as they were last seen.
+#[derive(Debug, Default)]
+pub struct ScriptFigures(Mutex<Vec<StatsCopy>>);
+
+impl ScriptFigures {
+    /// Begins all counts anew.
+    pub fn reset(&self) {
+        self.0.lock().iter_mut().for_each(StatsCopy::clear);
+    }
+}
+
+impl Server {
+    /// What the shards have counted of every script and function that was run: as of now for those shards that are free
+    /// or among `held`, as of at most about a second ago for those that are busy.
+    pub fn script_stats(&self, held: Option<&ShardGuards<'_>>) -> HashMap<ScriptName, ScriptStats> {
+        let mut copies = self.script_figures.0.lock();
+        copies.resize_with(self.shards.len(), StatsCopy::default);
+        for (cell, copy) in self.shards.iter().zip(copies.iter_mut()) {
+            if let Some(guard) = cell.lock.try_lock_for_spin() {
+                guard.vm.copy_stats(copy);
+            }
+        }
+        for (index, guard) in held.into_iter().flat_map(|guards| guards.iter()) {
+            if let Some(copy) = copies.get_mut(*index) {
+                guard.vm.copy_stats(copy);
+            }
+        }
+        merged(copies.iter().flat_map(StatsCopy::iter))
+    }
+
+    /// Keeps the counts fresh: called about every second.
+    pub fn refresh_script_figures(&self) {
+        let mut copies = self.script_figures.0.lock();
+        copies.resize_with(self.shards.len(), StatsCopy::default);
+        for (cell, copy) in self.shards.iter().zip(copies.iter_mut()) {
+            if let Some(guard) = cell.lock.try_lock_for_spin() {
+                guard.vm.copy_stats(copy);
+            }
+        }
+    }
+
+    /// Notes how long a client's call of a script or function took, which ran on this shard.
+    #[inline]
+    pub fn script_took(&self, state: &mut ShardState, nanos: u64, client: &Client) {
+        if let Some(script) = state.vm.took(nanos) {
+            note_sender(&script, client);
+        }
+    }
+}
+
+/// Notes that it was this client that made a script known.
+#[cold]
+pub fn note_sender(script: &Script, client: &Client) {
+    script.set_sender(|| Sender {
+        name: client.names.lock().name.as_slice().into(),
+        addr: client.addr.as_str().into(),
+        unix_ms: unix_ms(),
+    });
+}

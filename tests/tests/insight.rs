@@ -1,0 +1,164 @@
+//! What the server tells of scripts: SCRIPT LIST, SHOW and STATS.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use moonshard_tests::resp::{Client, Value};
+use moonshard_tests::server::{Server, under_test_is_redis};
+
+const SHARDS: usize = 4;
+
+fn started() -> Option<(Server, Client)> {
+    if under_test_is_redis() {
+        return None;
+    }
+    let server = Server::moonshard(SHARDS, &[]);
+    let client = server.connect();
+    Some((server, client))
+}
+
+fn command(client: &mut Client, words: &[&str]) -> Value {
+    client.command(words).unwrap().value
+}
+
+fn text(value: &Value) -> String {
+    String::from_utf8(value.bytes().unwrap_or_else(|| panic!("no text: {value}")).to_vec()).unwrap()
+}
+
+fn load(client: &mut Client, script: &str) -> String {
+    text(&command(client, &["SCRIPT", "LOAD", script]))
+}
+
+/// A field of a map, in RESP2 or RESP3.
+fn field<'a>(map: &'a Value, name: &str) -> &'a Value {
+    let found = match map {
+        Value::Map(pairs) => pairs.iter().find(|(key, _)| text(key) == name).map(|(_, value)| value),
+        other => other
+            .items()
+            .and_then(|items| items.chunks(2).find(|pair| text(&pair[0]) == name))
+            .map(|pair| &pair[1]),
+    };
+    found.unwrap_or_else(|| panic!("no {name} in {map}"))
+}
+
+fn int(map: &Value, name: &str) -> i64 {
+    match field(map, name) {
+        Value::Int(number) => *number,
+        other => panic!("{name} is no number: {other}"),
+    }
+}
+
+#[test]
+fn help_begins_as_redis_has_it() {
+    let Some((_server, mut client)) = started() else { return };
+    let lines = |client: &mut Client| -> Vec<String> {
+        command(client, &["SCRIPT", "HELP"]).items().unwrap().iter().map(text).collect()
+    };
+    let ours = lines(&mut client);
+    let redis = Server::redis(&[]);
+    let theirs = lines(&mut redis.connect());
+    assert_eq!(ours[..theirs.len()], theirs);
+    assert!(ours.len() > theirs.len());
+}
+
+#[test]
+fn scripts_are_listed_and_shown() {
+    let Some((_server, mut client)) = started() else { return };
+    assert_eq!(command(&mut client, &["SCRIPT", "LIST"]), Value::Array(vec![]));
+    let loaded = load(&mut client, "#!lua flags=no-writes\nreturn 1");
+    command(&mut client, &["EVAL", "return 2", "0"]);
+    let list = command(&mut client, &["SCRIPT", "LIST"]);
+    let [evaluated, first] = list.items().unwrap() else { panic!("{list}") };
+    assert_eq!(text(field(first, "sha1")), loaded);
+    assert_eq!(
+        (text(field(first, "kept")), text(field(evaluated, "kept"))),
+        ("loaded".into(), "eval".into())
+    );
+    assert_eq!(field(first, "flags").items().unwrap().len(), 1);
+    assert_eq!((int(first, "calls"), int(evaluated, "calls")), (0, 1));
+    assert_eq!(int(evaluated, "length"), 8);
+    let shown = command(&mut client, &["SCRIPT", "SHOW", &loaded.to_uppercase()]);
+    assert_eq!(text(&shown), "#!lua flags=no-writes\nreturn 1");
+    let unknown = client.command(&["SCRIPT", "SHOW", &"a".repeat(40)]).unwrap();
+    assert!(unknown.error().unwrap().starts_with("NOSCRIPT"), "{}", unknown.text());
+}
+
+#[test]
+fn what_scripts_do_is_counted_over_all_shards() {
+    let Some((_server, mut client)) = started() else { return };
+    command(&mut client, &["CLIENT", "SETNAME", "worker"]);
+    let script = "redis.call('MGET', KEYS[1], KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) \
+                  if ARGV[1] == 'x' then return redis.error_reply('MINE no') end return ARGV[1]";
+    let sha = load(&mut client, script);
+    let unused = command(&mut client, &["SCRIPT", "STATS", &sha]);
+    assert_eq!((int(&unused, "calls"), int(&unused, "usec_p99"), int(&unused, "first_use_ms")), (0, 0, 0));
+    for number in 0..100 {
+        command(&mut client, &["EVALSHA", &sha, "1", &format!("key:{number}"), "123"]);
+    }
+    command(&mut client, &["MULTI"]);
+    command(&mut client, &["EVALSHA", &sha, "1", "key", "x"]);
+    command(&mut client, &["SCRIPT", "STATS", &sha]);
+    let in_transaction = command(&mut client, &["EXEC"]);
+    let stats = command(&mut client, &["SCRIPT", "STATS", &sha]);
+    assert_eq!(int(&in_transaction.items().unwrap()[1], "calls"), 101);
+    assert_eq!((int(&stats, "calls"), int(&stats, "commands")), (101, 202));
+    assert_eq!((int(&stats, "keys_read"), int(&stats, "keys_written")), (202, 101));
+    assert_eq!(int(&stats, "errors"), 1);
+    assert_eq!(int(field(&stats, "errors_by_kind"), "MINE"), 1);
+    assert!(int(&stats, "bytes_returned") >= 900, "{stats}");
+    let [total, commands, lua] =
+        ["usec_total", "usec_in_commands", "usec_in_lua"].map(|name| int(&stats, name));
+    assert!(commands > 0 && lua >= 0 && commands + lua == total, "{stats}");
+    let [p50, p99, max] = ["usec_p50", "usec_p99", "usec_max"].map(|name| int(&stats, name));
+    assert!(p50 <= p99 && p99 <= max && max <= total, "{stats}");
+    assert!(int(&stats, "memory_max") > 0 && int(&stats, "first_use_ms") <= int(&stats, "last_use_ms"));
+    assert_eq!(text(field(&stats, "client_name")), "worker");
+    command(&mut client, &["CONFIG", "RESETSTAT"]);
+    assert_eq!(int(&command(&mut client, &["SCRIPT", "STATS", &sha]), "calls"), 0);
+    command(&mut client, &["HELLO", "3"]);
+    assert!(matches!(command(&mut client, &["SCRIPT", "STATS", &sha]), Value::Map(_)));
+}
+
+#[test]
+fn functions_are_counted_like_scripts() {
+    let Some((_server, mut client)) = started() else { return };
+    let library =
+        |body: &str| format!("#!lua name=lib\nredis.register_function('Twice', function() {body} end)");
+    command(&mut client, &["FUNCTION", "LOAD", &library("return 2")]);
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(command(&mut client, &["FCALL", "twice", "1", key]), Value::Int(2));
+    }
+    let stats = command(&mut client, &["SCRIPT", "STATS", "TWICE"]);
+    assert_eq!(
+        (text(field(&stats, "name")), text(field(&stats, "kind"))),
+        ("Twice".into(), "function".into())
+    );
+    assert_eq!(int(&stats, "calls"), 4);
+    let all = command(&mut client, &["SCRIPT", "STATS"]);
+    assert_eq!(all.items().unwrap().len(), 1, "{all}");
+    // A library that replaces another is other code.
+    command(&mut client, &["FUNCTION", "LOAD", "REPLACE", &library("return 3")]);
+    assert_eq!(command(&mut client, &["FCALL", "Twice", "1", "a"]), Value::Int(3));
+    command(&mut client, &["FUNCTION", "FLUSH"]);
+    let gone = client.command(&["SCRIPT", "STATS", "Twice"]).unwrap();
+    assert_eq!(gone.error().unwrap(), "ERR No such script or function");
+}
+
+#[test]
+fn after_a_flush_counts_begin_anew() {
+    let Some((_server, mut client)) = started() else { return };
+    let eval = ["EVAL", "return 1", "1", "k"];
+    command(&mut client, &eval);
+    command(&mut client, &["SCRIPT", "FLUSH"]);
+    assert_eq!(command(&mut client, &["SCRIPT", "STATS"]), Value::Array(vec![]));
+    command(&mut client, &eval);
+    let all = command(&mut client, &["SCRIPT", "STATS"]);
+    assert_eq!(int(&all.items().unwrap()[0], "calls"), 1);
+}
+
+#[test]
+fn refusals_and_unknown_scripts_are_told() {
+    let Some((_server, mut client)) = started() else { return };
+    let sha = load(&mut client, "#!lua\nreturn 1");
+    command(&mut client, &["EVALSHA_RO", &sha, "1", "k"]);
+    let stats = command(&mut client, &["SCRIPT", "STATS", &sha]);
+    assert_eq!((int(&stats, "calls"), int(field(&stats, "errors_by_kind"), "ERR")), (0, 1));
+}
