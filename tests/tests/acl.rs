@@ -272,7 +272,8 @@ fn passwords_stay_out_of_the_slow_log() {
 
 /// Begins of calls about whose keys both servers differ on purpose. Most are not well-formed, and refused by either when
 /// they run.
-const DIFFER: [(&str, &str); 11] = [
+const DIFFER: [(&str, &str); 12] = [
+    ("SCRIPT KILL ", "it takes the script's SHA1 here"),
     ("MIGRATE 127.0.0.1 1  0 100 KEYS", "no key after KEYS"),
     (
         "PFMERGE empty",
