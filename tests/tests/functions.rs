@@ -123,6 +123,34 @@ fn payloads_go_between_redis_and_moonshard() {
 }
 
 #[test]
+fn a_snapshot_holds_the_libraries() {
+    let mut server = Server::moonshard(SHARDS, &[]);
+    let mut client = server.connect();
+    let unsaved = |client: &mut Client| {
+        let info = client.ask("INFO persistence").text();
+        let line = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+        line.unwrap_or_else(|| panic!("{info}")).to_owned()
+    };
+    assert_eq!(load(&mut client, &library("l", "f", "return 'kept'")).error(), None);
+    assert_eq!(client.ask("SET k 1").raw, b"+OK\r\n");
+    assert_eq!(unsaved(&mut client), "2");
+    assert_eq!(client.ask("SAVE").raw, b"+OK\r\n");
+    assert_eq!(unsaved(&mut client), "0");
+    let dir = server.dir().to_owned();
+    let snapshot = std::fs::read(dir.join("dump.rdb")).unwrap();
+    client.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    assert_eq!(server.wait_for_exit(Duration::from_secs(10)), Some(0));
+    let kept = temp_dir();
+    std::fs::write(kept.join("dump.rdb"), snapshot).unwrap();
+    let server = Server::moonshard(1, &["--dir", kept.to_str().unwrap()]);
+    let mut client = server.connect();
+    assert_eq!(text(&client.ask("FCALL f 1 k")), "kept");
+    assert_eq!(unsaved(&mut client), "0");
+    drop(server);
+    std::fs::remove_dir_all(kept).unwrap();
+}
+
+#[test]
 fn an_endless_function_is_seen_and_ended_by_its_own_commands() {
     const BUSY: &str = "-BUSY Redis is busy running a script. You can only call ";
     if under_test_is_redis() {

@@ -70,6 +70,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     }
     persistence::load(&server)?;
     load_functions(&server, &settings)?;
+    server.figures.saved_changes.store(server.scripts.registry.libraries().generation(), Relaxed);
     let server = Arc::new(server);
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");

@@ -11,6 +11,7 @@ mod reload;
 pub use load::load;
 pub use reload::reload;
 
+use crate::figures::ShardFigures;
 use crate::server::{Server, unix_ms};
 use crate::shards::ShardGuards;
 use file::{Header, SnapshotFile};
@@ -137,7 +138,8 @@ impl Server {
         let now_ms = unix_ms();
         self.persistence.begun_ms.store(now_ms, Relaxed);
         self.persistence.last_attempt_ms.store(now_ms, Relaxed);
-        let (mut changes, mut keys, mut timed_fields) = (0, 0, false);
+        let libraries = self.scripts.registry.libraries();
+        let (mut changes, mut keys, mut timed_fields) = (libraries.generation(), 0, false);
         for (_, guard) in guards.iter_mut() {
             guard.shard.begin_snapshot(settings.rdbcompression);
             changes += guard.shard.effects.changes;
@@ -297,12 +299,18 @@ impl Server {
         }
     }
 
+    /// Changes of keys and of libraries since the last snapshot.
+    pub fn unsaved_changes(&self, shards: &[ShardFigures]) -> u64 {
+        let of_keys: u64 = shards.iter().map(|shard| shard.changes).sum();
+        let changes = of_keys + self.scripts.registry.libraries().generation();
+        changes.saturating_sub(self.figures.saved_changes.load(Relaxed))
+    }
+
     /// Takes a snapshot if a save point says so; called about every second.
     pub async fn save_by_itself(self: &Arc<Self>) {
         let state = &self.persistence;
         let settings = self.config.load_full();
-        let changes: u64 = self.shard_figures().iter().map(|shard| shard.changes).sum();
-        let unsaved = changes.saturating_sub(self.figures.saved_changes.load(Relaxed));
+        let unsaved = self.unsaved_changes(&self.shard_figures());
         let now_ms = unix_ms();
         let since = (now_ms / 1000).saturating_sub(state.last_save.load(Relaxed));
         let due = settings.save.0.iter().any(|point| {

@@ -4,8 +4,7 @@ use super::Report;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub(super) fn persistence(report: &mut Report<'_>) {
-    let changes: u64 = report.shards.iter().map(|shard| shard.changes).sum();
-    let unsaved = changes.saturating_sub(report.server.figures.saved_changes.load(Relaxed));
+    let unsaved = report.server.unsaved_changes(&report.shards);
     report.section("Persistence");
     report.zeros(&[
         "loading",
