@@ -27,6 +27,8 @@ macro_rules! files {
 }
 
 files! {
+    acl: "unit/acl",
+    acl_v2: "unit/acl-v2",
     bitfield: "unit/bitfield",
     bitops: "unit/bitops",
     dump: "unit/dump",
@@ -36,12 +38,14 @@ files! {
     geo: "unit/geo",
     #[ignore = "takes more than a minute"]
     hyperloglog: "unit/hyperloglog",
+    info: "unit/info",
     info_command: "unit/info-command",
     introspection: "unit/introspection",
     introspection_2: "unit/introspection-2",
     keyspace: "unit/keyspace",
     latency_monitor: "unit/latency-monitor",
     lazyfree: "unit/lazyfree",
+    limits: "unit/limits",
     multi: "unit/multi",
     other: "unit/other",
     pause: "unit/pause",

@@ -3,9 +3,10 @@
 use super::Call;
 use super::client_list::{self, ClientType};
 use crate::acl::Acl;
-use crate::clients::flag;
+use crate::clients::{UNBLOCKED, flag};
 use crate::connection::ReplyMode;
 use crate::pause::Paused;
+use moonshard_engine::keyspace::CommandStats;
 use moonshard_engine::{Args, Error};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -178,7 +179,14 @@ impl Call<'_, '_> {
         };
         let id = args.int(2)?;
         let client = u64::try_from(id).ok().and_then(|id| self.server.clients.get(id));
-        let unblocked = client.is_some_and(|client| client.unblock(with_error));
+        let waits = client.as_ref().is_some_and(|client| client.waiter.lock().is_some());
+        let unblocked = client.as_ref().is_some_and(|client| client.unblock(with_error));
+        if let Some(client) = client.filter(|_| unblocked && waits && with_error) {
+            self.server.count_error(&UNBLOCKED);
+            if let Some(id) = client.last_command.load(Relaxed).checked_sub(1) {
+                self.server.figures.count(id as u16, CommandStats { failed: 1, ..CommandStats::default() });
+            }
+        }
         self.reply.int(i64::from(unblocked));
         Ok(())
     }

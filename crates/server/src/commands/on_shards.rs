@@ -8,7 +8,7 @@ use crate::shards::{ShardGuards, ShardState, in_their_places};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{Entry, Route};
 use moonshard_engine::cursor;
-use moonshard_engine::keyspace::{Keyspace, Shards};
+use moonshard_engine::keyspace::{CommandStats, Keyspace, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
@@ -39,7 +39,13 @@ impl Call<'_, '_> {
     /// What the client is answered instead of a reply of the command's own.
     pub async fn run_shards(&mut self) -> Result<(), Error> {
         let (entry, args) = (self.entry, self.args);
-        let needs = self.needs(entry, args)?;
+        let needs = match self.needs(entry, args) {
+            Ok(needs) => needs,
+            Err(error) => {
+                self.count_refused(&error);
+                return Err(error);
+            }
+        };
         if needs.shards.is_empty() {
             self.run_anywhere();
             return Ok(());
@@ -53,6 +59,14 @@ impl Call<'_, '_> {
             lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;
         self.run_on(&mut guards, needs.script, gate);
         Ok(())
+    }
+
+    /// Counts a call that has no place to run: for Redis, a script that is not known has been called and has failed.
+    #[cold]
+    fn count_refused(&self, error: &Error) {
+        let failed = u64::from(error.code() == Error::NO_SCRIPT.code());
+        let more = CommandStats { calls: failed, failed, rejected: 1 - failed, ..CommandStats::default() };
+        self.server.figures.count(self.entry.id, more);
     }
 
     /// Runs a client's command on the shards that were locked for it, and what follows it.
