@@ -162,3 +162,51 @@ fn refusals_and_unknown_scripts_are_told() {
     let stats = command(&mut client, &["SCRIPT", "STATS", &sha]);
     assert_eq!((int(&stats, "calls"), int(field(&stats, "errors_by_kind"), "ERR")), (0, 1));
 }
+
+fn names(map: &Value) -> Vec<(String, i64)> {
+    let pairs = map.items().unwrap().chunks(2);
+    let line = |value: &Value| if let Value::Int(line) = value { *line } else { panic!("{value}") };
+    pairs.map(|pair| (text(&pair[0]), line(&pair[1]))).collect()
+}
+
+#[test]
+fn a_call_is_explained_without_running_it() {
+    let Some((_server, mut client)) = started() else { return };
+    let script =
+        "#!lua flags=allow-oom\nlocal n = redis.call('INCR', KEYS[1])\ntotal = n + missing\nreturn total";
+    let told = command(&mut client, &["SCRIPT", "EXPLAIN", script, "1", "foo", "argument"]);
+    assert_eq!((text(field(&told, "known")), int(&told, "compiles")), ("no".into(), 1));
+    assert_eq!(names(field(&told, "globals_missing")), [("missing".into(), 3), ("total".into(), 4)]);
+    assert_eq!(names(field(&told, "globals_assigned")), [("total".into(), 3)]);
+    let [key] = field(&told, "keys").items().unwrap() else { panic!("{told}") };
+    let shard = 12182 % SHARDS as i64;
+    assert_eq!((int(key, "slot"), int(key, "shard")), (12182, shard));
+    assert_eq!(field(&told, "shards_locked"), &Value::Array(vec![Value::Int(shard)]));
+    assert_eq!(field(&told, "refused"), &Value::NullBulk);
+    assert_eq!(command(&mut client, &["EXISTS", "foo"]), Value::Int(0));
+    assert_eq!(command(&mut client, &["SCRIPT", "LIST"]), Value::Array(vec![]));
+
+    let wrong = command(&mut client, &["SCRIPT", "EXPLAIN", "local x\nreturn (", "0"]);
+    assert_eq!(int(&wrong, "compiles"), 0);
+    assert!(text(field(&wrong, "error")).contains("user_script:2:"), "{wrong}");
+}
+
+#[test]
+fn keys_of_several_slots_get_a_hash_tag() {
+    let Some((_server, mut client)) = started() else { return };
+    let sha = load(&mut client, "return 1");
+    let keys = ["user:7:cart", "user:7:orders"];
+    let told = command(&mut client, &["SCRIPT", "EXPLAIN", &sha, "2", keys[0], keys[1]]);
+    assert_eq!((text(field(&told, "known")), text(field(&told, "sha1"))), ("loaded".into(), sha.clone()));
+    assert!(text(field(&told, "refused")).starts_with("CROSSSLOT"), "{told}");
+    assert_eq!(field(&told, "keys_of_other_slots").items().unwrap().len(), 1);
+    assert_eq!(text(field(&told, "hash_tag")), "user:7");
+    let tagged: Vec<_> = field(&told, "keys_with_hash_tag").items().unwrap().iter().map(text).collect();
+    assert_eq!(tagged, ["{user:7}:cart", "{user:7}:orders"]);
+    assert_eq!(command(&mut client, &["EVALSHA", &sha, "2", &tagged[0], &tagged[1]]), Value::Int(1));
+    let flags = "#!lua flags=allow-undeclared-keys\nreturn 1";
+    let told = command(&mut client, &["SCRIPT", "EXPLAIN", flags, "0"]);
+    assert_eq!(field(&told, "shards_locked").items().unwrap().len(), SHARDS);
+    let bad = client.command(&["SCRIPT", "EXPLAIN", "return 1", "2", "k"]).unwrap();
+    assert_eq!(bad.error().unwrap(), "ERR Number of keys can't be greater than number of args");
+}

@@ -26,6 +26,7 @@ const NEWER: &[&str] = &[
     "httl",
     "increx",
     "msetex",
+    "script|explain",
     "script|list",
     "script|show",
     "script|stats",

@@ -162,6 +162,7 @@ pub enum ServerCommand {
     Save,
     ScriptDebug,
     ScriptExists,
+    ScriptExplain,
     ScriptFlush,
     ScriptHelp,
     ScriptKill,

@@ -13,8 +13,8 @@ use std::ffi::{c_int, c_void};
 /// The numbers of the instructions that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opcodes {
-    get_global: u8,
-    set_global: u8,
+    pub(super) get_global: u8,
+    pub(super) set_global: u8,
     get_field: u8,
     call: u8,
     call_results: u8,
@@ -149,7 +149,7 @@ impl Opcodes {
 }
 
 /// One function in the dumped form.
-struct Function<'a> {
+pub(super) struct Function<'a> {
     /// Flags, parameters, frame and upvalues, a byte each.
     head: &'a [u8],
     frame_size: u8,
@@ -163,8 +163,28 @@ struct Function<'a> {
     debug: &'a [u8],
 }
 
-impl Function<'_> {
-    fn instructions(&self) -> impl Iterator<Item = Instruction> {
+impl<'a> Function<'a> {
+    /// The constants, without the upvalues before them.
+    pub(super) fn constant_data(&self) -> Option<&'a [u8]> {
+        let upvalues = usize::from(*self.head.get(3)?);
+        self.data.get(2 * upvalues..)
+    }
+
+    /// How many of the constants are objects, which come first.
+    pub(super) const fn object_count(&self) -> u32 {
+        self.constants[0]
+    }
+
+    /// The line of an instruction, from 1.
+    pub(super) fn line(&self, at: usize) -> Option<u32> {
+        let width = self.line_width();
+        let bytes = self.debug.get(at * width..(at + 1) * width)?;
+        let mut number = [0; 4];
+        number[..width].copy_from_slice(bytes);
+        Some(self.first_line + u32::from_le_bytes(number))
+    }
+
+    pub(super) fn instructions(&self) -> impl Iterator<Item = Instruction> {
         self.code.chunks_exact(4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
@@ -210,23 +230,23 @@ fn uleb128(mut value: u32, out: &mut Vec<u8>) {
 }
 
 /// Reads the dumped form.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     code: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    const fn new(code: &'a [u8]) -> Self {
+    pub(super) const fn new(code: &'a [u8]) -> Self {
         Self { code, at: 0 }
     }
 
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let taken = self.code.get(self.at..self.at.checked_add(len)?)?;
         self.at += len;
         Some(taken)
     }
 
-    fn number(&mut self) -> Option<u32> {
+    pub(super) fn number(&mut self) -> Option<u32> {
         let (mut value, mut shift) = (0u32, 0);
         loop {
             let byte = *self.take(1)?.first()?;
@@ -239,7 +259,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The header: of version 2, with debug information, in this machine's order of bytes.
-    fn header(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn header(&mut self) -> Option<&'a [u8]> {
         const BIG_ENDIAN_OR_STRIPPED: u32 = 3;
         if self.take(4)? != b"\x1bLJ\x02" || self.number()? & BIG_ENDIAN_OR_STRIPPED != 0 {
             return None;
@@ -250,7 +270,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next function, `Some(None)` after the last.
-    fn function(&mut self) -> Option<Option<Function<'a>>> {
+    pub(super) fn function(&mut self) -> Option<Option<Function<'a>>> {
         let len = self.number()? as usize;
         if len == 0 {
             return Some(None);
@@ -282,7 +302,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The function on top of the stack in the dumped form.
-fn dump(state: *mut lua_State) -> Option<Vec<u8>> {
+pub(super) fn dump(state: *mut lua_State) -> Option<Vec<u8>> {
     let mut code = Vec::<u8>::new();
     // SAFETY: a function is on top; dumping is protected by Lua itself, and `append` gets the buffer it is given.
     let status = unsafe { ffi::lua_dump_(state, append, (&raw mut code).cast()) };

@@ -4,6 +4,7 @@ use super::bridge::Bridge;
 use super::errors;
 use super::sandbox::Sandbox;
 use crate::control::Control;
+use crate::explain::GlobalUse;
 use crate::library::Function;
 use crate::lua::Lua;
 use crate::settings::ScriptSettings;
@@ -59,6 +60,27 @@ pub(crate) fn inspect(body: &[u8], settings: &ScriptSettings) -> Result<Vec<Func
 pub(super) unsafe fn poll(state: *mut lua_State) {
     // SAFETY: the caller's promise; the hook does what is needed.
     unsafe { hook(state, std::ptr::null_mut()) }
+}
+
+/// The globals that a script reads and that do not exist, and those that it assigns to; or what the compiler says.
+type NamedGlobals = Result<(Vec<GlobalUse>, Vec<GlobalUse>), Error>;
+
+/// Compiles the Lua text of a script, and tells which globals it names; none if the compiled form is not understood.
+///
+/// # Errors
+/// When there is no memory for a Lua state.
+pub(crate) fn named_globals(body: &[u8], settings: &ScriptSettings) -> Result<NamedGlobals, Error> {
+    let mut lua = Lua::new()?;
+    let bridge = Box::new(Bridge::new(Arc::new(Control::new()), Arc::new(|| ())));
+    let sandbox = Sandbox::open(&mut lua, &bridge, false, settings)?;
+    if let Err(error) = lua.compile(body) {
+        return Ok(Err(error));
+    }
+    let globals = sandbox.globals_of(&lua).unwrap_or_default();
+    let used = |(name, line)| GlobalUse { name, line };
+    let mut reads: Vec<GlobalUse> = globals.read.into_iter().map(used).collect();
+    reads.retain(|global| !sandbox.has_global(&mut lua, &global.name));
+    Ok(Ok((reads, globals.assigned.into_iter().map(used).collect())))
 }
 
 /// Ends a library that takes too long, whatever catches errors in it.

@@ -7,6 +7,7 @@ mod call;
 mod counting;
 mod errors;
 mod functions;
+mod globals;
 mod inspect;
 mod interrupt;
 mod random;
@@ -16,7 +17,7 @@ mod strings;
 mod to_lua;
 mod to_reply;
 
-pub(crate) use inspect::inspect;
+pub(crate) use inspect::{inspect, named_globals};
 pub(crate) use interrupt::Interruptible;
 
 use crate::control::{Control, Kind};

@@ -1,6 +1,7 @@
 //! Makes a Lua state ready for scripts.
 
 use super::bytecode::Opcodes;
+use super::globals::Globals;
 use super::{api, bridge::Bridge, errors};
 use crate::control::Kind;
 use crate::lua::Lua;
@@ -58,6 +59,28 @@ impl Sandbox {
         let mut opening = Opening { bridge, jit, strict, sandbox: &mut sandbox };
         lua.protect(open, (&raw mut opening).cast())?;
         Ok(sandbox)
+    }
+
+    /// The globals that the function on top of the stack names, if it is understood.
+    pub(super) fn globals_of(&self, lua: &Lua) -> Option<Globals> {
+        self.opcodes.and_then(|opcodes| opcodes.globals(lua.state()))
+    }
+
+    /// Whether scripts find a global of this name.
+    pub(super) fn has_global(&self, lua: &mut Lua, name: &[u8]) -> bool {
+        if name == b"KEYS" || name == b"ARGV" {
+            return true;
+        }
+        let state = lua.state();
+        // SAFETY: the state is idle, its stack has room, and there is no limit to its memory.
+        unsafe {
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.env);
+            ffi::lua_pushlstring_(state, name.as_ptr().cast(), name.len());
+            ffi::lua_rawget_(state, -2);
+            let found = ffi::lua_type(state, -1) != ffi::LUA_TNIL;
+            ffi::lua_pop(state, 2);
+            found
+        }
     }
 
     /// Takes a compiled function from the stack into the registry.

@@ -20,6 +20,7 @@ mod pubsub;
 mod replication;
 mod save;
 mod script;
+mod script_explain;
 mod script_insight;
 mod session;
 mod shutdown;
@@ -181,6 +182,7 @@ impl Call<'_, '_> {
             ServerCommand::Save => self.save().await,
             ServerCommand::ScriptDebug => self.script_debug(),
             ServerCommand::ScriptExists => self.script_exists(),
+            ServerCommand::ScriptExplain => self.script_explain(),
             ServerCommand::ScriptFlush => self.script_flush(),
             ServerCommand::ScriptHelp => self.script_help(),
             ServerCommand::ScriptKill => self.script_kill(),

@@ -9,7 +9,7 @@ pub(super) const SCRIPT: Command = Command {
         since: "2.6.0",
         summary: "A container for Lua scripts management commands",
         complexity: "Depends on subcommand.",
-        subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &SHOW, &STATS],
+        subcommands: &[&DEBUG, &EXISTS, &EXPLAIN, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &SHOW, &STATS],
         ..Meta::new("script", Arity::AtLeast(2), Flags::empty(), Acl::empty())
     },
 }
@@ -40,6 +40,24 @@ const EXISTS: Command = Command {
         complexity: "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
         tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
         ..Meta::new("exists", Arity::AtLeast(3), Flags::NOSCRIPT, Acl::SCRIPTING)
+    },
+}
+.checked();
+
+const EXPLAIN: Command = Command {
+    handler: Handler::Server(ServerCommand::ScriptExplain),
+    meta: Meta {
+        args: &[
+            Arg::new("script", ArgKind::String),
+            Arg::new("numkeys", ArgKind::Int),
+            Arg::new("key", ArgKind::String).optional().multiple(),
+            Arg::new("arg", ArgKind::String).optional().multiple(),
+        ],
+        group: "scripting",
+        since: "0.1.0",
+        summary: "Tell what is known of a script and of a call of it, without running it.",
+        complexity: "O(N) with N being the length in bytes of the script body, and of the keys",
+        ..Meta::new("explain", Arity::AtLeast(4), Flags::NOSCRIPT, Acl::SCRIPTING)
     },
 }
 .checked();
