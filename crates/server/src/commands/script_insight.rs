@@ -39,7 +39,7 @@ impl Call<'_, '_> {
         let mut all = self.server.script_stats(self.held.as_deref());
         match self.args.from(2) {
             [] => {
-                let mut all: Vec<_> = all.into_values().filter(|stats| is_counted(stats)).collect();
+                let mut all: Vec<_> = all.into_values().filter(is_counted).collect();
                 all.sort_by(|a, b| b.nanos.cmp(&a.nanos).then_with(|| a.name.cmp(&b.name)));
                 self.reply.array(all.len());
                 all.iter().for_each(|stats| self.show_stats(stats));
