@@ -131,18 +131,24 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    /// Lets every shard's keys go through a snapshot in memory. The options of Redis, about a file, mean nothing here.
+    /// Lets every shard's keys go through a snapshot in memory, whether Redis would read a file or write it first.
     async fn debug_reload(&mut self) -> Result<(), Error> {
-        let known = |option: &&[u8]| {
-            [&b"NOSAVE"[..], b"NOFLUSH", b"MERGE"].iter().any(|word| word.eq_ignore_ascii_case(option))
-        };
-        if !self.args.from(2).iter().all(known) {
+        const OPTIONS: [&[u8]; 3] = [b"NOSAVE", b"NOFLUSH", b"MERGE"];
+        let options = self.args.from(2);
+        let has = |word: &[u8]| options.iter().any(|option| option.eq_ignore_ascii_case(word));
+        if !options.iter().all(|option| OPTIONS.iter().any(|word| word.eq_ignore_ascii_case(option))) {
             return Err(Error::fixed(
                 "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
             ));
         }
         let engine = self.engine;
+        let libraries = self.server.scripts.registry.libraries().set().function_count();
         let mut guards = self.lock_every().await?;
+        let there = libraries > 0 || guards.shards().iter().any(|shard| !shard.is_empty());
+        if has(b"NOFLUSH") && !has(b"MERGE") && there {
+            // Everything would be there twice.
+            return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
+        }
         let outcome = reload(&mut guards.shards(), engine);
         drop(guards);
         outcome.map_err(|error| Error::text(format!("ERR Error trying to load the RDB dump: {error}")))?;
