@@ -7,6 +7,7 @@
 
 pub mod corpus;
 pub mod oracle;
+pub mod programs;
 pub mod random;
 pub mod resp;
 pub mod server;

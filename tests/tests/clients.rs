@@ -1,15 +1,11 @@
 //! Clients and tools that other people wrote, against a server alone and against a cluster of one node.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use moonshard_tests::corpus::{self, NotYet};
+use moonshard_tests::corpus;
+use moonshard_tests::programs::{node, output, python, run};
 use moonshard_tests::server::{Kind, Server};
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
-}
 
 fn alone() -> Server {
     Server::moonshard(16, &[])
@@ -26,47 +22,6 @@ fn nodes_meet() -> bool {
     let node = Server::cluster(Kind::Moonshard, 1, &["--shards", "16"]).remove(0);
     let refusal = node.connect().ask("CLUSTER MEET 127.0.0.1 1").error();
     !refusal.unwrap_or_default().contains("one node so far")
-}
-
-fn run(program: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new("timeout");
-    let missing = NotYet::load(&corpus::folder().join("NOT_YET")).names().join(",");
-    command.arg("120").arg(program).args(args).current_dir(folder()).env("MOONSHARD_NOT_YET", missing);
-    command.output().unwrap_or_else(|e| panic!("{}: {e}; tests/run installs it", program.display()))
-}
-
-/// Runs a program to its end; what it printed.
-fn output(program: &Path, args: &[&str]) -> String {
-    let output = run(program, args);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{} {args:?} failed ({}):\n{text}\n{}",
-        program.display(),
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
-}
-
-/// Runs one of the client scripts, which print `ok` at their end.
-fn script(program: &Path, name: &str, server: &Server, more: &[&str]) {
-    let installed =
-        if name.ends_with(".py") { folder().join(".venv") } else { folder().join("node_modules") };
-    assert!(installed.exists(), "{} is missing: tests/run installs it", installed.display());
-    let port = server.port().to_string();
-    let mut args = vec![name, port.as_str()];
-    args.extend_from_slice(more);
-    let text = output(program, &args);
-    assert_eq!(text.lines().last(), Some("ok"), "{text}");
-}
-
-fn node(name: &str, server: &Server, more: &[&str]) {
-    script(Path::new("node"), name, server, more);
-}
-
-fn python(name: &str, server: &Server, more: &[&str]) {
-    script(&folder().join(".venv/bin/python"), name, server, more);
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Libraries that live on their scripts: queues, locks and rate limiters, as their users install them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use moonshard_tests::corpus;
+use moonshard_tests::programs::{node, python};
+use moonshard_tests::server::{Kind, Server};
+
+const ALL_FLAGS: &[&str] = &["--lua-default-flags", "allow-cross-slot-keys allow-undeclared-keys"];
+
+fn with_flags() -> Server {
+    Server::moonshard(16, ALL_FLAGS)
+}
+
+fn without_flags() -> Server {
+    Server::moonshard(16, &[])
+}
+
+#[test]
+fn bullmq_as_it_is_with_default_flags() {
+    node("bullmq.mjs", &with_flags(), &["bull"]);
+}
+
+#[test]
+fn bullmq_with_a_tagged_prefix_needs_no_flags() {
+    node("bullmq.mjs", &without_flags(), &["{bull}"]);
+}
+
+#[test]
+fn libraries_for_node_need_no_flags() {
+    node("scripts.mjs", &without_flags(), &["standalone"]);
+}
+
+#[test]
+fn libraries_for_node_in_a_cluster() {
+    if corpus::is_not_yet("cluster") {
+        return;
+    }
+    let nodes = Server::cluster(Kind::Moonshard, 1, &["--shards", "16"]);
+    node("scripts.mjs", &nodes[0], &["cluster"]);
+}
+
+#[test]
+fn libraries_for_python_need_no_flags() {
+    python("scripts.py", &without_flags(), &["none"]);
+}
+
+#[test]
+fn libraries_for_python_with_default_flags() {
+    python("scripts.py", &with_flags(), &["flags"]);
+}
