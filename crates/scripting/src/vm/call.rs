@@ -204,18 +204,30 @@ impl Bridge {
         let db = cx.keys.db();
         let writes = entry.command.meta.flags.contains(Flags::WRITE);
         self.usage.count(entry, args, writes);
-        let begun = if self.usage.timed { self.clock.raw() } else { 0 };
+        let begun = self.reading();
         let outcome = if writes {
             self.write(cx, entry, args)
         } else {
             let _: CmdResult = cx.call(entry, args);
             Outcome::Reply
         };
-        if self.usage.timed {
-            self.usage.command_ticks += self.clock.raw().wrapping_sub(begun);
+        if begun != 0 {
+            self.usage.command_ticks += self.reading().saturating_sub(begun);
         }
         self.control.spectator.show(db, args);
         outcome
+    }
+
+    /// The clock, if the run's commands are timed, or 0.
+    #[inline]
+    fn reading(&self) -> u64 {
+        /// Kept out of the way of runs that are not timed.
+        #[cold]
+        #[inline(never)]
+        fn read(clock: &quanta::Clock) -> u64 {
+            clock.raw()
+        }
+        if self.usage.timed { read(&self.clock) } else { 0 }
     }
 
     /// Runs a command that may write. The first one excludes a kill, or is excluded by it.
@@ -239,15 +251,13 @@ impl Usage {
     fn count(&mut self, entry: &Entry, args: Args<'_>, writes: bool) {
         self.commands += 1;
         let keys = if entry.single_key.is_some() { 1 } else { count_keys(entry, args) };
-        if writes {
-            self.keys_written += keys;
-        } else {
-            self.keys_read += keys;
-        }
+        let counter = if writes { &mut self.keys_written } else { &mut self.keys_read };
+        *counter += keys;
     }
 }
 
 /// The keys that a command names, if it fits its declaration.
+#[inline(never)]
 fn count_keys(entry: &Entry, args: Args<'_>) -> u64 {
     let mut keys = 0;
     if entry.command.has_keys() && entry.command.meta.each_key(args, &mut |_| keys += 1).is_err() {

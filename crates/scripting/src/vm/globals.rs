@@ -106,7 +106,9 @@ mod tests {
     use super::*;
     use crate::lua::Lua;
 
-    fn globals(text: &str) -> (Vec<(String, u32)>, Vec<(String, u32)>) {
+    type Lines = Vec<(String, u32)>;
+
+    fn globals(text: &str) -> (Lines, Lines) {
         let mut lua = Lua::new().unwrap();
         let opcodes = Opcodes::learn(&mut lua).expect("LuaJIT's bytecode is as expected");
         lua.compile(text.as_bytes()).unwrap();
