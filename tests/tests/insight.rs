@@ -210,3 +210,77 @@ fn keys_of_several_slots_get_a_hash_tag() {
     let bad = client.command(&["SCRIPT", "EXPLAIN", "return 1", "2", "k"]).unwrap();
     assert_eq!(bad.error().unwrap(), "ERR Number of keys can't be greater than number of args");
 }
+
+/// The fields of a section of INFO.
+fn info(client: &mut Client, section: &str) -> Vec<(String, String)> {
+    let report = text(&command(client, &["INFO", section]));
+    report
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn info_has_a_section_of_scripts_when_asked() {
+    let Some((_server, mut client)) = started() else { return };
+    let sha = load(&mut client, "return redis.call('SET', KEYS[1], 1)");
+    for key in ["a", "b", "c", "d", "e"] {
+        command(&mut client, &["EVALSHA", &sha, "1", key]);
+    }
+    command(&mut client, &["EVALSHA", &"a".repeat(40), "0"]);
+    command(&mut client, &["EVAL", "return redis.error_reply('MY error')", "1", "k"]);
+    let fields = info(&mut client, "scripts");
+    let value = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    assert_eq!(value("scripts_cached"), Some("2"));
+    assert_eq!((value("script_calls"), value("script_errors")), (Some("6"), Some("1")));
+    assert_eq!((value("script_commands"), value("script_noscript_errors")), (Some("5"), Some("1")));
+    assert_eq!(fields.iter().filter(|(name, _)| name.starts_with("script_shard")).count(), SHARDS);
+    let by_default = text(&command(&mut client, &["INFO"]));
+    assert!(!by_default.contains("# Scripts"));
+}
+
+#[test]
+fn slow_scripts_are_named() {
+    let Some((_server, mut client)) = started() else { return };
+    for (name, value) in [("slowlog-log-slower-than", "1000"), ("latency-monitor-threshold", "1")] {
+        command(&mut client, &["CONFIG", "SET", name, value]);
+    }
+    let slow = "local n = 0 while true do n = n + #redis.call('TIME') if n > 40000 then return n end end";
+    let long = format!("{slow} -- {}", "x".repeat(200));
+    let sha = load(&mut client, &long);
+    command(&mut client, &["EVAL", &long, "1", "k"]);
+    let library = format!("#!lua name=lib\nredis.register_function('slow_one', function() {slow} end)");
+    command(&mut client, &["FUNCTION", "LOAD", &library]);
+    command(&mut client, &["FCALL", "slow_one", "1", "k"]);
+    let entries = command(&mut client, &["SLOWLOG", "GET", "-1"]);
+    let shown = entries.to_string();
+    assert!(shown.contains(&format!("more bytes, sha1 {sha})")), "{shown}");
+    assert!(entries.items().unwrap().iter().all(|entry| entry.items().unwrap().len() == 6), "{shown}");
+    let latest = command(&mut client, &["LATENCY", "LATEST"]).to_string();
+    for event in [format!("script:{sha}"), "function:slow_one".to_owned(), "command".to_owned()] {
+        assert!(latest.contains(&event), "{event}: {latest}");
+    }
+    let history = command(&mut client, &["LATENCY", "HISTORY", &format!("script:{sha}")]);
+    assert_eq!(history.items().unwrap().len(), 1, "{history}");
+}
+
+#[test]
+fn a_busy_shard_answers_with_what_is_known() {
+    let Some((server, mut client)) = started() else { return };
+    let script = "if ARGV[1] then while true do end end";
+    let sha = load(&mut client, script);
+    command(&mut client, &["EVALSHA", &sha, "1", "k"]);
+    assert_eq!(int(&command(&mut client, &["SCRIPT", "STATS", &sha]), "calls"), 1);
+    let mut other = server.connect();
+    other.send(&["EVALSHA", &sha, "1", "k", "loop"]).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !info(&mut client, "scripts").iter().any(|(_, value)| value.contains(&format!("slow={sha}"))) {
+        assert!(std::time::Instant::now() < deadline, "the slow script is not shown");
+    }
+    assert_eq!(int(&command(&mut client, &["SCRIPT", "STATS", &sha]), "calls"), 1);
+    assert_eq!(command(&mut client, &["SCRIPT", "KILL"]), Value::Simple(b"OK".to_vec()));
+    assert!(other.read().unwrap().error().is_some());
+    let stats = command(&mut client, &["SCRIPT", "STATS", &sha]);
+    assert_eq!((int(&stats, "calls"), int(&stats, "errors")), (2, 1));
+}

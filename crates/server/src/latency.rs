@@ -4,11 +4,14 @@ use crate::server::unix_ms;
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::Latencies;
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Samples that are kept of one event.
 const SAMPLES_MAX: usize = 160;
+/// Events that are told apart.
+const EVENTS_MAX: usize = 128;
 
 /// When an event took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub struct Latency {
     /// From how many milliseconds on an event is sampled; 0 for never.
     threshold_ms: AtomicU64,
     tracks: AtomicBool,
-    events: Mutex<BTreeMap<&'static str, Series>>,
+    events: Mutex<BTreeMap<Cow<'static, str>, Series>>,
     /// Of commands that no shard counts.
     calls: Mutex<BTreeMap<CommandId, Latencies>>,
 }
@@ -56,8 +59,22 @@ impl Latency {
     #[inline]
     pub fn note(&self, event: &'static str, nanos: u64) {
         if self.is_slow(nanos) {
-            self.sample(event, nanos / 1_000_000, unix_ms() / 1000);
+            self.sample(event.into(), nanos / 1_000_000, unix_ms() / 1000);
         }
+    }
+
+    /// Samples a script or function that took long, as an event of this name. Of too many different ones, the later are
+    /// not told apart.
+    #[cold]
+    pub fn note_script(&self, event: String, nanos: u64) {
+        let events = self.events.lock();
+        let event = if events.len() < EVENTS_MAX || events.contains_key(event.as_str()) {
+            Cow::Owned(event)
+        } else {
+            Cow::Borrowed("script:other")
+        };
+        drop(events);
+        self.sample(event, nanos / 1_000_000, unix_ms() / 1000);
     }
 
     /// Whether the monitor is on, and something took longer than it tolerates.
@@ -67,7 +84,7 @@ impl Latency {
         threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms
     }
 
-    fn sample(&self, event: &'static str, millis: u64, unix_seconds: u64) {
+    fn sample(&self, event: Cow<'static, str>, millis: u64, unix_seconds: u64) {
         let mut events = self.events.lock();
         let series = events.entry(event).or_default();
         series.millis_max = series.millis_max.max(millis);
@@ -103,7 +120,7 @@ impl Latency {
     }
 
     /// All events.
-    pub fn events(&self) -> BTreeMap<&'static str, Series> {
+    pub fn events(&self) -> BTreeMap<Cow<'static, str>, Series> {
         self.events.lock().clone()
     }
 
@@ -123,9 +140,9 @@ mod tests {
     #[test]
     fn a_second_keeps_its_longest() {
         let latency = Latency::default();
-        latency.sample("command", 5, 100);
-        latency.sample("command", 3, 100);
-        latency.sample("command", 4, 101);
+        latency.sample("command".into(), 5, 100);
+        latency.sample("command".into(), 3, 100);
+        latency.sample("command".into(), 4, 101);
         let series = &latency.events()["command"];
         assert_eq!(series.samples.iter().map(|sample| sample.millis).collect::<Vec<_>>(), [5, 4]);
         assert_eq!(series.millis_max, 5);
@@ -147,7 +164,7 @@ mod tests {
     #[test]
     fn samples_are_bounded() {
         let latency = Latency::default();
-        (0..1000).for_each(|second| latency.sample("command", 1, second));
+        (0..1000).for_each(|second| latency.sample("command".into(), 1, second));
         let series = &latency.events()["command"];
         assert_eq!((series.samples.len(), series.samples[0].unix_seconds), (SAMPLES_MAX, 840));
     }

@@ -5,7 +5,7 @@ use crate::clients::Client;
 use crate::server::{Server, unix_ms};
 use crate::shards::{ShardGuards, ShardState};
 use moonshard_scripting::{Script, ScriptName, ScriptStats, Sender, StatsCopy, merged};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 
 /// The shards' counts as they were last seen.
@@ -19,31 +19,64 @@ impl ScriptFigures {
     }
 }
 
+/// What one shard has counted of all its scripts and functions together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardScripts {
+    /// Runs.
+    pub calls: u64,
+    /// Runs that ended in an error, and refused calls.
+    pub errors: u64,
+    /// Commands that they called.
+    pub commands: u64,
+    /// Nanoseconds that they took.
+    pub nanos: u64,
+    /// Nanoseconds of those in commands.
+    pub command_nanos: u64,
+}
+
 impl Server {
-    /// What the shards have counted of every script and function that was run: as of now for those shards that are free
-    /// or among `held`, as of at most about a second ago for those that are busy.
-    pub fn script_stats(&self, held: Option<&ShardGuards<'_>>) -> HashMap<ScriptName, ScriptStats> {
-        let mut copies = self.script_figures.0.lock();
-        copies.resize_with(self.shards.len(), StatsCopy::default);
-        for (cell, copy) in self.shards.iter().zip(copies.iter_mut()) {
-            if let Some(guard) = cell.lock.try_lock_for_spin() {
-                guard.vm.copy_stats(copy);
-            }
-        }
-        for (index, guard) in held.into_iter().flat_map(|guards| guards.iter()) {
-            if let Some(copy) = copies.get_mut(*index) {
-                guard.vm.copy_stats(copy);
-            }
-        }
-        merged(copies.iter().flat_map(StatsCopy::iter))
+    /// What the shards have counted of every script and function that was run: as of now for those shards that are free,
+    /// as of at most about a second ago for those that are busy.
+    pub fn script_stats(&self) -> HashMap<ScriptName, ScriptStats> {
+        merged(self.fresh_script_figures().iter().flat_map(StatsCopy::iter))
+    }
+
+    /// The same by shard, all scripts and functions together.
+    pub fn script_sums(&self) -> Vec<ShardScripts> {
+        let sum = |copy: &StatsCopy| {
+            copy.iter().fold(ShardScripts::default(), |sum, stats| ShardScripts {
+                calls: sum.calls + stats.calls,
+                errors: sum.errors + stats.errors_total(),
+                commands: sum.commands + stats.commands,
+                nanos: sum.nanos + stats.nanos,
+                command_nanos: sum.command_nanos + stats.command_nanos(),
+            })
+        };
+        self.fresh_script_figures().iter().map(sum).collect()
     }
 
     /// Keeps the counts fresh: called about every second.
     pub fn refresh_script_figures(&self) {
+        drop(self.fresh_script_figures());
+    }
+
+    fn fresh_script_figures(&self) -> MutexGuard<'_, Vec<StatsCopy>> {
         let mut copies = self.script_figures.0.lock();
         copies.resize_with(self.shards.len(), StatsCopy::default);
         for (cell, copy) in self.shards.iter().zip(copies.iter_mut()) {
             if let Some(guard) = cell.lock.try_lock_for_spin() {
+                guard.vm.copy_stats(copy);
+            }
+        }
+        copies
+    }
+
+    /// Takes the counts of shards that the caller has locked.
+    pub fn note_script_figures(&self, guards: &ShardGuards<'_>) {
+        let mut copies = self.script_figures.0.lock();
+        copies.resize_with(self.shards.len(), StatsCopy::default);
+        for (index, guard) in guards {
+            if let Some(copy) = copies.get_mut(*index) {
                 guard.vm.copy_stats(copy);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::clients::Client;
 use moonshard_engine::Args;
+use moonshard_scripting::Sha;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
@@ -73,10 +74,16 @@ impl Slowlog {
         slower_than >= 0 && nanos / 1000 >= slower_than as u64
     }
 
-    /// Keeps a command that was slow.
+    /// Keeps a command that was slow. Of a script's text that is too long to be kept, `script` tells the name.
     #[cold]
-    pub fn keep(&self, args: Args<'_>, nanos: u64, client: &Client) {
-        let args = cut(args);
+    pub fn keep(&self, args: Args<'_>, script: Option<Sha>, nanos: u64, client: &Client) {
+        let mut args = cut(args);
+        if let (Some(sha), Some(text)) = (script, args.get_mut(1))
+            && text.len() > ARG_LEN_MAX
+            && text.pop_if(|last| *last == b')').is_some()
+        {
+            text.extend_from_slice(format!(", sha1 {sha})").as_bytes());
+        }
         let name = client.names.lock().name.clone();
         let mut log = self.entries.lock();
         let id = log.next_id;
@@ -136,7 +143,7 @@ mod tests {
         let client = Client::new(1, "127.0.0.1:1".into(), "127.0.0.1:2".into(), 3, 0);
         assert!(!log.is_slow(9_999) && log.is_slow(10_000));
         for _ in 0..3 {
-            log.keep(Args::new(args), 10_000, &client);
+            log.keep(Args::new(args), Some(Sha::of(b"")), 10_000, &client);
         }
         log.last(10)
     }
@@ -146,6 +153,17 @@ mod tests {
         let kept = log(&[b"get", b"k"]);
         assert_eq!(kept.iter().map(|entry| entry.id).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(kept[0].micros, 10);
+    }
+
+    #[test]
+    fn a_script_that_is_cut_is_named() {
+        let kept = log(&[b"eval", &[b'x'; 200], b"0"]);
+        let text = String::from_utf8(kept[0].args[1].clone()).unwrap();
+        assert!(
+            text.ends_with("... (72 more bytes, sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709)"),
+            "{text}"
+        );
+        assert_eq!(log(&[b"eval", b"f(x)", b"0"])[0].args[1], b"f(x)");
     }
 
     #[test]

@@ -11,7 +11,7 @@ const NO_SUCH_SCRIPT: Error = Error::fixed("ERR No such script or function");
 impl Call<'_, '_> {
     /// The scripts that are known, the one that was used last first.
     pub(super) fn script_list(&mut self) -> Result<(), Error> {
-        let stats = self.server.script_stats(self.held.as_deref());
+        let stats = self.server.script_stats();
         let of = |script: &Script| stats.get(&ScriptName::Script(script.sha));
         let mut scripts = self.server.scripts.registry.all();
         scripts.sort_by_key(|script| (of(script).map_or(0, |stats| stats.last_ms), script.sha));
@@ -36,7 +36,7 @@ impl Call<'_, '_> {
 
     /// What was counted of one script or function, or of all that were run, those first that took most time.
     pub(super) fn script_stats(&mut self) -> Result<(), Error> {
-        let mut all = self.server.script_stats(self.held.as_deref());
+        let mut all = self.server.script_stats();
         match self.args.from(2) {
             [] => {
                 let mut all: Vec<_> = all.into_values().filter(is_counted).collect();

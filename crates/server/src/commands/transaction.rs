@@ -313,6 +313,7 @@ impl Call<'_, '_> {
             Handler::Server(command) => {
                 let started = Instant::now();
                 server.note_figures(guards);
+                server.note_script_figures(guards);
                 call.held = Some(guards);
                 let outcome = Box::pin(call.run_server(command)).await;
                 call.observe(outcome.is_err(), started);

@@ -6,6 +6,7 @@ mod keyspace;
 mod memory;
 mod persistence;
 mod process;
+mod scripts;
 mod server;
 mod stats;
 
@@ -37,6 +38,7 @@ const SECTIONS: &[Section] = &[
     ("cluster", true, keyspace::cluster),
     ("keyspace", true, keyspace::keyspace),
     ("shards", false, keyspace::shards),
+    ("scripts", false, scripts::scripts),
 ];
 
 /// The text of INFO as it is written, and what it is about.
