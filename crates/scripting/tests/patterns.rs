@@ -13,6 +13,13 @@ use world::World;
 
 /// Calls one function with the arguments in ARGV, and shows what it returned or raised. The first argument says which.
 const SHOW: &str = r#"
+if ARGV[1] == 'sort' then
+  local t = {}
+  for item in ARGV[2]:gmatch('[^,]+') do t[#t + 1] = tonumber(item) or (item ~= 'nil' and item or {}) end
+  local ok, problem = pcall(table.sort, t)
+  for i = 1, #t do t[i] = type(t[i]) == 'table' and 'table' or tostring(t[i]) end
+  return tostring(ok) .. tostring(problem) .. table.concat(t, ',')
+end
 local what, subject, pattern, third, fourth = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local shown = {}
 local function show(value)
@@ -158,6 +165,34 @@ fn random_patterns_match_what_redis_matches() {
     }
 }
 
+#[test]
+fn what_lua_51_lacks_is_not_there() {
+    let mut world = World::default();
+    assert_eq!(world.eval("return ('ab'):rep(3, '-') .. string.rep('x', 2)"), "$8\r\nabababxx\r\n");
+}
+
+#[test]
+fn arrays_are_sorted_as_redis_sorts_them() {
+    let Some(mut redis) = Oracle::start() else { return };
+    let seed = u64::from(std::process::id()) << 20 | 1;
+    println!("seed {seed}");
+    let (mut random, mut world) = (Random(seed), World::default());
+    for case in 0..2000 {
+        let kinds = if case % 4 == 0 { 4 } else { 1 + case % 2 };
+        let len = random.below(40);
+        let items = (0..len).map(|_| match random.below(kinds) {
+            0 => (random.below(30) as i64 - 10).to_string(),
+            1 => format!("{:.2}", random.below(1000) as f64 / 8.0),
+            2 if case % 8 == 0 => "nil".into(),
+            _ => random.pick(&["a", "b", "ab", "B", "z"]).into(),
+        });
+        let items = items.collect::<Vec<String>>().join(",");
+        let args: Vec<Vec<u8>> = vec!["sort".into(), items.clone().into()];
+        let expected = redis.eval(SHOW, "sort", &args[1..]);
+        assert_eq!(ours(&mut world, &args), expected, "{items}");
+    }
+}
+
 /// Patterns over long subjects that would not end in years.
 const ENDLESS: &[&str] = &[
     "local s = ('a'):rep(30000) return s:find(('.-'):rep(20) .. 'b')",
@@ -167,6 +202,8 @@ const ENDLESS: &[&str] = &[
     "local s = ('('):rep(10000000) return s:find('%b()')",
     "local s = ('a'):rep(10000000) return s:find('(a*)%1b')",
     "local s = ('a'):rep(10000000) return s:find('a*b')",
+    "while true do table.insert({}, -2^31, 1) end",
+    "local n, t = 400000, {} for i = 1, n do t[i] = 0 end while true do table.sort(t) end",
     "while true do pcall(string.find, ('a'):rep(30000), ('.-'):rep(20) .. 'b') end",
     "return ('a'):rep(30000):gsub('.', function() return ('a'):rep(30000):find(('.-'):rep(9) .. 'b') end)",
 ];

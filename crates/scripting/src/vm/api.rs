@@ -3,7 +3,7 @@
 use super::bridge::Bridge;
 use super::call::{self, Outcome};
 use super::register;
-use super::{errors, strings};
+use super::{errors, sort, strings};
 use crate::lua;
 use crate::lua_stack::{LuaStack, c_int_of};
 use crate::sha::Sha;
@@ -63,6 +63,8 @@ const NATIVES: Functions = &[
     (c"readonly_bare", readonly_bare),
     (c"register_function", register::register_function),
     (c"setn", setn),
+    (c"sort", sort::sort),
+    (c"insert", sort::insert),
     (c"value_expected", value_expected),
 ];
 

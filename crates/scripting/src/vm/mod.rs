@@ -13,6 +13,7 @@ mod interrupt;
 mod random;
 mod register;
 mod sandbox;
+mod sort;
 mod strings;
 mod to_lua;
 mod to_reply;

@@ -11,7 +11,7 @@ local raw_next, raw_pairs, raw_pcall, raw_rawequal = next, pairs, pcall, rawequa
 local raw_rawget, raw_rawset = rawget, rawset
 local raw_remove, raw_setmetatable, raw_sort, raw_xpcall = table.remove, setmetatable, table.sort, xpcall
 local raw_resume, raw_tostring, raw_wrap = coroutine.resume, tostring, coroutine.wrap
-local check_stack, number_text = native.check_stack, native.number_text
+local check_stack, number_text, native_sort = native.check_stack, native.number_text, native.sort
 local select, setfenv, type = select, setfenv, type
 local gc_touched, killed, readonly, readonly_bare = native.gc_touched, native.killed, native.readonly, native.readonly_bare
 
@@ -149,7 +149,7 @@ math_library.mod = math.fmod
 math_library.random, math_library.randomseed = native.random, native.randomseed
 
 local string_library = copy(string, [[
-  byte char dump format len lower rep reverse sub upper
+  byte char dump format len lower reverse sub upper
 ]])
 for name, fn in raw_pairs(native.string) do string_library[name] = fn end
 
@@ -184,6 +184,16 @@ function string_library.gmatch(...)
 end
 string_library.gfind = string_library.gmatch
 
+-- LuaJIT's takes a separator, which Lua 5.1 does not know.
+local raw_rep = string.rep
+function string_library.rep(...)
+  if select('#', ...) > 2 then
+    local text, count = ...
+    return raw_rep(text, count)
+  end
+  return raw_rep(...)
+end
+
 local table_library = copy(table, 'concat foreach foreachi maxn')
 table_library.getn = function(...)
   if type((...)) ~= 'table' then return raw_sort(...) end
@@ -193,6 +203,7 @@ table_library.setn = native.setn
 
 function table_library.insert(...)
   if real[(...)] then return readonly_bare() end
+  if select('#', ...) > 2 then return native.insert(...) end
   return raw_insert(...)
 end
 
@@ -203,7 +214,8 @@ end
 
 function table_library.sort(...)
   if real[(...)] then return readonly_bare() end
-  if select('#', ...) > 1 then check_stack() end
+  if (select(2, ...)) == nil then return native_sort(...) end
+  check_stack()
   return raw_sort(...)
 end
 
