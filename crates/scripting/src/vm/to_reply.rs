@@ -21,11 +21,13 @@ pub(crate) enum Frame {
 
 /// Room that Redis asks for at every value.
 const SLOTS: c_int = 4;
+/// Bytes of a reply: as many as a string may have. Tables that hold each other twice would be replies without end.
+const BYTES_MAX: usize = 512 << 20;
 
 /// Writes the value on top of the stack. `resp3` tells whether the script asked for RESP3: it decides on booleans.
 ///
 /// # Errors
-/// The error that the value is.
+/// The error that the value is, or that there would be no end to it.
 pub(super) fn write(
     state: *mut lua_State,
     reply: &mut Reply,
@@ -33,6 +35,8 @@ pub(super) fn write(
     frames: &mut Vec<Frame>,
 ) -> Result<(), Error> {
     frames.clear();
+    let mark = reply.mark();
+    let start = reply.as_bytes().len();
     let mut writer = Writer { state, stack: state, reply, resp3 };
     // SAFETY: the state is idle with the value on top. Nothing below raises: fields are read raw, their names are
     // strings that Lua has, and room is asked for before anything is pushed.
@@ -43,6 +47,10 @@ pub(super) fn write(
         writer.value(frames);
         while let Some(frame) = frames.pop() {
             writer.go_on(frame, frames);
+            if writer.reply.as_bytes().len() - start > BYTES_MAX {
+                writer.reply.rewind(mark);
+                return Err(Error::fixed("ERR The reply of the script is too large"));
+            }
         }
     }
     Ok(())
