@@ -284,3 +284,43 @@ fn a_busy_shard_answers_with_what_is_known() {
     let stats = command(&mut client, &["SCRIPT", "STATS", &sha]);
     assert_eq!((int(&stats, "calls"), int(&stats, "errors")), (2, 1));
 }
+
+#[test]
+fn profiles_tell_which_lines_take_time() {
+    let Some((_server, mut client)) = started() else { return };
+    let script = "local function slow(n)\n  local sum = 0\n  for i = 1, n do sum = sum + i end\n  return sum\nend\n\
+                  redis.call('SET', KEYS[1], 1)\nlocal n = slow(200000)\nreturn n";
+    let (sha, other) = (load(&mut client, script), load(&mut client, "return 1"));
+    command(&mut client, &["SCRIPT", "PROFILE", "START", &sha]);
+    for key in ["a", "b", "c"] {
+        assert_eq!(command(&mut client, &["EVALSHA", &sha, "1", key]), Value::Int(20_000_100_000));
+        command(&mut client, &["EVALSHA", &other, "1", key]);
+    }
+    assert_eq!(command(&mut client, &["SCRIPT", "PROFILE", "STOP"]), Value::Simple(b"OK".to_vec()));
+    command(&mut client, &["EVALSHA", &sha, "1", "a"]);
+    let profiles = command(&mut client, &["SCRIPT", "PROFILE", "GET"]);
+    let [profile] = profiles.items().unwrap() else { panic!("{profiles}") };
+    assert_eq!((text(field(profile, "name")), int(profile, "runs")), (sha.clone(), 3));
+    let lines = field(profile, "lines").items().unwrap();
+    assert_eq!(int(&lines[0], "line"), 3, "{profile}");
+    assert!(lines.iter().any(|line| int(line, "line") == 6 && int(line, "visits") == 3), "{profile}");
+    let folded = text(&command(&mut client, &["SCRIPT", "PROFILE", "GET", &sha, "FOLDED"]));
+    assert!(folded.lines().any(|line| line.starts_with(&format!("{sha};main:7;slow:3 "))), "{folded}");
+    let unknown = client.command(&["SCRIPT", "PROFILE", "START", "nobody"]).unwrap();
+    assert_eq!(unknown.error().unwrap(), "ERR No such script or function");
+}
+
+#[test]
+fn a_profiled_script_can_be_killed() {
+    let Some((server, mut client)) = started() else { return };
+    command(&mut client, &["SCRIPT", "PROFILE", "START"]);
+    let mut other = server.connect();
+    other.send(&["EVAL", "while true do\n local x = 1\nend", "1", "k"]).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while client.command(&["SCRIPT", "KILL"]).unwrap().error().is_some() {
+        assert!(std::time::Instant::now() < deadline, "it was not killed");
+    }
+    assert!(other.read().unwrap().error().unwrap().contains("killed"));
+    let folded = text(&command(&mut client, &["SCRIPT", "PROFILE", "GET", "FOLDED"]));
+    assert!(folded.contains(";main:2 "), "{folded}");
+}

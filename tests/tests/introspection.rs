@@ -28,6 +28,7 @@ const NEWER: &[&str] = &[
     "msetex",
     "script|explain",
     "script|list",
+    "script|profile",
     "script|show",
     "script|stats",
     "waitaof",

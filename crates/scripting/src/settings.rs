@@ -1,6 +1,7 @@
 //! The settings of scripts, which change while the server runs.
 
 use crate::flags::ScriptFlags;
+use crate::profile::Profiling;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Live settings, one for all shards.
@@ -20,6 +21,8 @@ pub struct ScriptSettings {
     pub strict_sandbox: AtomicBool,
     /// Whether scripts may call what they may not otherwise (`DEBUG SET-DISABLE-DENY-SCRIPTS`).
     pub unrestricted: AtomicBool,
+    /// Whose profiles are taken (SCRIPT PROFILE).
+    pub profiling: Profiling,
     default_flags: AtomicU8,
 }
 
@@ -32,6 +35,7 @@ impl Default for ScriptSettings {
             kill_over_limit: AtomicBool::new(true),
             strict_sandbox: AtomicBool::new(false),
             unrestricted: AtomicBool::new(false),
+            profiling: Profiling::default(),
             default_flags: AtomicU8::new(0),
         }
     }

@@ -168,6 +168,7 @@ pub enum ServerCommand {
     ScriptKill,
     ScriptList,
     ScriptLoad,
+    ScriptProfile,
     ScriptShow,
     ScriptStats,
     Shutdown,

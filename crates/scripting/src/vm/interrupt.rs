@@ -4,6 +4,7 @@
 //! raises at every instruction until the script is out, whatever catches errors in between. Between the two it is
 //! taken away again, since LuaJIT leaves compiled code as long as a hook is set; the signal of a kill brings it back.
 
+use super::profiler::{Profiler, restore_hook};
 use crate::control::Control;
 use crate::signal;
 use mlua::ffi::{self, lua_Debug, lua_State};
@@ -22,13 +23,24 @@ pub(crate) struct Interruptible {
     name: *const [u8],
     args: *const [&'static [u8]],
     shed_done: bool,
+    /// The profile of the run, if one is taken.
+    pub(super) profiler: Option<Box<Profiler>>,
     control: Arc<Control>,
     shed: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Interruptible {
     pub(super) fn new(control: Arc<Control>, shed: Arc<dyn Fn() + Send + Sync>) -> Self {
-        Self { state: std::ptr::null_mut(), run: 0, name: &[], args: &[], shed_done: false, control, shed }
+        Self {
+            state: std::ptr::null_mut(),
+            run: 0,
+            name: &[],
+            args: &[],
+            shed_done: false,
+            profiler: None,
+            control,
+            shed,
+        }
     }
 
     #[inline]
@@ -54,7 +66,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) 
     // SAFETY: the state is running. A hook may raise, and nothing with a destructor is alive.
     unsafe {
         if !answer(signal::current().cast_mut()) {
-            ffi::lua_sethook(state, None, 0, 0);
+            restore_hook(state);
             // The signal of a kill may have come just before the hook was taken away.
             if !answer(signal::current().cast_mut()) {
                 return;
@@ -83,7 +95,14 @@ unsafe fn answer(script: *mut Interruptible) -> bool {
             (*script).shed_done = true;
             control.hear(run);
             control.describe(run, &*(*script).name, &*(*script).args);
+            // The wait for another thread is not the script's time.
+            if let Some(profiler) = (*script).profiler.as_mut() {
+                profiler.pause();
+            }
             shed(&*(*script).shed);
+            if let Some(profiler) = (*script).profiler.as_mut() {
+                profiler.resume();
+            }
         }
         control.is_killed()
     }

@@ -10,6 +10,7 @@ mod functions;
 mod globals;
 mod inspect;
 mod interrupt;
+mod profiler;
 mod random;
 mod register;
 mod sandbox;
@@ -137,6 +138,7 @@ struct Ready {
     collected_bytes: usize,
     /// What the last script has read.
     reads: ScriptReads,
+    settings: Arc<ScriptSettings>,
     stats: StatsTable,
     /// What the last call ran.
     last: LastRun,
@@ -347,6 +349,7 @@ impl Ready {
             bridge,
             collected_bytes,
             reads: ScriptReads::default(),
+            settings: Arc::clone(&host.settings),
             stats: StatsTable::default(),
             last: LastRun::NONE,
         })
@@ -455,8 +458,12 @@ impl Ready {
         let state = self.lua.state();
         self.bridge.begin(state, cx, run, name, call);
         signal::set_current(&raw const self.bridge.interruptible);
+        if self.settings.profiling.is_on() {
+            self.begin_profile(script);
+        }
         let ended = self.execute(script, own_limit);
         signal::set_current(std::ptr::null());
+        self.end_profile(script);
         let killed = control.end();
         self.lua.set_limit(0);
         std::mem::swap(cx.reply, &mut tape);

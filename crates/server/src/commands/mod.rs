@@ -22,6 +22,7 @@ mod save;
 mod script;
 mod script_explain;
 mod script_insight;
+mod script_profile;
 mod session;
 mod shutdown;
 mod slowlog;
@@ -188,6 +189,7 @@ impl Call<'_, '_> {
             ServerCommand::ScriptKill => self.script_kill(),
             ServerCommand::ScriptList => self.script_list(),
             ServerCommand::ScriptLoad => self.script_load(),
+            ServerCommand::ScriptProfile => self.script_profile(),
             ServerCommand::ScriptShow => self.script_show(),
             ServerCommand::ScriptStats => self.script_stats(),
             ServerCommand::Shutdown => self.shutdown().await,

@@ -59,7 +59,7 @@ impl Call<'_, '_> {
     }
 
     /// What a script or function is counted as, if it is known.
-    fn name_of(&self, name: &[u8]) -> Option<ScriptName> {
+    pub(super) fn name_of(&self, name: &[u8]) -> Option<ScriptName> {
         if let Some(script) = self.known_script(name) {
             return Some(ScriptName::Script(script.sha));
         }

@@ -9,7 +9,9 @@ pub(super) const SCRIPT: Command = Command {
         since: "2.6.0",
         summary: "A container for Lua scripts management commands",
         complexity: "Depends on subcommand.",
-        subcommands: &[&DEBUG, &EXISTS, &EXPLAIN, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &SHOW, &STATS],
+        subcommands: &[
+            &DEBUG, &EXISTS, &EXPLAIN, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &PROFILE, &SHOW, &STATS,
+        ],
         ..Meta::new("script", Arity::AtLeast(2), Flags::empty(), Acl::empty())
     },
 }
@@ -127,6 +129,31 @@ const LOAD: Command = Command {
         complexity: "O(N) with N being the length in bytes of the script body.",
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         ..Meta::new("load", Arity::Exact(3), Flags::NOSCRIPT.union(Flags::STALE), Acl::SCRIPTING)
+    },
+}
+.checked();
+
+const PROFILE: Command = Command {
+    handler: Handler::Server(ServerCommand::ScriptProfile),
+    meta: Meta {
+        args: &[
+            Arg::new(
+                "action",
+                ArgKind::OneOf(&[
+                    Arg::word("start", "START"),
+                    Arg::word("stop", "STOP"),
+                    Arg::word("get", "GET"),
+                ]),
+            ),
+            Arg::new("script", ArgKind::String).optional().multiple(),
+            Arg::word("folded", "FOLDED").optional(),
+        ],
+        group: "scripting",
+        since: "0.1.0",
+        summary: "Take profiles of scripts and functions: the time that each of their lines takes.",
+        complexity: "O(N) with N being the number of lines and stacks of lines that were seen",
+        tips: &["nondeterministic_output"],
+        ..Meta::new("profile", Arity::AtLeast(3), Flags::NOSCRIPT, Acl::SCRIPTING)
     },
 }
 .checked();
