@@ -17,22 +17,22 @@ const client = cluster ? new Redis.Cluster([node]) : new Redis(node);
 
 async function locks() {
   const redlock = new Redlock([client], { retryCount: 0 });
-  const lock = await redlock.lock("lock:{r}:one", 2_000);
-  await assert.rejects(redlock.lock("lock:{r}:one", 2_000), { name: "LockError" });
-  await lock.extend(5_000);
-  assert.ok((await client.pttl("lock:{r}:one")) > 2_000);
+  const lock = await redlock.lock("lock:{r}:one", 20_000);
+  await assert.rejects(redlock.lock("lock:{r}:one", 20_000), { name: "LockError" });
+  await lock.extend(50_000);
+  assert.ok((await client.pttl("lock:{r}:one")) > 20_000);
   await lock.unlock();
   assert.equal(await client.exists("lock:{r}:one"), 0);
   // Several at once are one script with several keys.
-  const both = await redlock.lock(["lock:{r}:one", "lock:{r}:two"], 2_000);
-  await assert.rejects(redlock.lock("lock:{r}:two", 2_000), { name: "LockError" });
+  const both = await redlock.lock(["lock:{r}:one", "lock:{r}:two"], 20_000);
+  await assert.rejects(redlock.lock("lock:{r}:two", 20_000), { name: "LockError" });
   await both.unlock();
   await assert.rejects(both.unlock(), { name: "LockError" });
 
-  const patient = new Redlock([client], { retryCount: 100, retryDelay: 5, retryJitter: 5 });
+  const patient = new Redlock([client], { retryCount: 1_000, retryDelay: 5, retryJitter: 5 });
   let inside = 0;
   await Promise.all(Array.from({ length: 5 }, async () => {
-    const lock = await patient.lock("lock:crowd", 5_000);
+    const lock = await patient.lock("lock:crowd", 50_000);
     assert.equal(++inside, 1);
     await new Promise((done) => setImmediate(done));
     inside--;

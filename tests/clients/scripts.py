@@ -119,7 +119,7 @@ def rate_limits():
 def queue():
     """Dramatiq: one script for everything, which makes up its keys from a namespace."""
     logging.getLogger("dramatiq").setLevel(logging.CRITICAL)
-    broker = RedisBroker(url=f"redis://127.0.0.1:{PORT}", namespace="dramatiq" if FLAGS else "{dramatiq}", heartbeat_timeout=1000,
+    broker = RedisBroker(url=f"redis://127.0.0.1:{PORT}", namespace="dramatiq" if FLAGS else "{dramatiq}", heartbeat_timeout=60_000,
                          maintenance_chance=1_000_000)
     dramatiq.set_broker(broker)
     done, lock = [], threading.Lock()
@@ -169,7 +169,7 @@ def scheduled_sets():
 
     def work(name):
         own = redis.Redis(port=PORT)
-        while item := own.brpop([f"{keys[2]}{name}"], timeout=2):
+        while item := own.brpop([f"{keys[2]}{name}"], timeout=20):
             if item[1] == b"stop":
                 return
             with lock:
@@ -183,6 +183,7 @@ def scheduled_sets():
         thread.join()
     assert r.smembers(keys[1]) == {b"q0", b"q1", b"q2"}
     for name in ("q0", "q1", "q2"):
+        # Behind the jobs, one for each of the queue's workers.
         r.lpush(f"{keys[2]}{name}", "stop", "stop")
     for thread in workers:
         thread.join()
