@@ -1,10 +1,14 @@
-// BullMQ against a server: `node bullmq.mjs PORT PREFIX`
+// BullMQ against a server: `node bullmq.mjs PORT PREFIX standalone|cluster`
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
+import Redis from "ioredis";
 
-const [port, prefix] = process.argv.slice(2);
-const connection = { host: "127.0.0.1", port: Number(port), maxRetriesPerRequest: null };
+const [port, prefix, mode] = process.argv.slice(2);
+const node = { host: "127.0.0.1", port: Number(port) };
+const settings = { maxRetriesPerRequest: null };
+const cluster = mode === "cluster" ? new Redis.Cluster([node], { redisOptions: settings }) : null;
+const connection = cluster ?? { ...node, ...settings };
 const options = { connection, prefix };
 const open = [];
 // Every job that is waited for listens to its queue.
@@ -134,4 +138,5 @@ for (const part of open.reverse()) await part.close();
 const last = new Queue("jobs", options);
 await last.obliterate({ force: true });
 await last.close();
+await cluster?.quit();
 console.log("ok");

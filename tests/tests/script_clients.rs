@@ -11,18 +11,30 @@ fn with_flags() -> Server {
     Server::moonshard(16, ALL_FLAGS)
 }
 
+/// A cluster of one node; none while Moonshard has no clusters.
+fn cluster() -> Option<Server> {
+    let is_there = !corpus::is_not_yet("cluster");
+    is_there.then(|| Server::cluster(Kind::Moonshard, 1, &["--shards", "16"]).remove(0))
+}
+
 fn without_flags() -> Server {
     Server::moonshard(16, &[])
 }
 
 #[test]
 fn bullmq_as_it_is_with_default_flags() {
-    node("bullmq.mjs", &with_flags(), &["bull"]);
+    node("bullmq.mjs", &with_flags(), &["bull", "standalone"]);
 }
 
 #[test]
 fn bullmq_with_a_tagged_prefix_needs_no_flags() {
-    node("bullmq.mjs", &without_flags(), &["{bull}"]);
+    node("bullmq.mjs", &without_flags(), &["{bull}", "standalone"]);
+}
+
+#[test]
+fn bullmq_in_a_cluster() {
+    let Some(server) = cluster() else { return };
+    node("bullmq.mjs", &server, &["{bull}", "cluster"]);
 }
 
 #[test]
@@ -32,11 +44,8 @@ fn libraries_for_node_need_no_flags() {
 
 #[test]
 fn libraries_for_node_in_a_cluster() {
-    if corpus::is_not_yet("cluster") {
-        return;
-    }
-    let nodes = Server::cluster(Kind::Moonshard, 1, &["--shards", "16"]);
-    node("scripts.mjs", &nodes[0], &["cluster"]);
+    let Some(server) = cluster() else { return };
+    node("scripts.mjs", &server, &["cluster"]);
 }
 
 #[test]
