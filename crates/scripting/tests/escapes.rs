@@ -402,9 +402,8 @@ fn odd_replies_are_whole() {
     in_a_world(|world| {
         let reply = world.eval("local t = {} for i = 1, 100000 do t[i] = {} end return t");
         assert_eq!(reply.len(), "*100000\r\n".len() + 100_000 * "*0\r\n".len());
-        let reply = world.eval("local t = {} t[1] = t t[2] = t return t");
-        assert_eq!(reply, "-ERR The reply of the script is too large\r\n", "{} bytes", reply.len());
-        let reply = world.eval("local t = {} for i = 1, 60 do t = {t, t} end return t");
+        let wide = "local s, t = ('x'):rep(1000000), {} for i = 1, 600 do t[i] = s end for i = 601, 9000 do t[i] = 1 end return t";
+        let reply = world.eval(wide);
         assert_eq!(reply, "-ERR The reply of the script is too large\r\n", "{} bytes", reply.len());
     });
 }

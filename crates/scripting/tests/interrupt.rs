@@ -164,6 +164,23 @@ fn the_watchdog_wakes_from_sleep() {
 }
 
 #[test]
+fn a_kill_reaches_into_the_conversion_of_a_reply() {
+    for script in [
+        "local t = {} t[1] = t t[2] = t return t",
+        "local t = {} for i = 1, 60 do t = {t, t} end return t",
+        "local t = {} for i = 1, 60 do t = {map = {a = t, b = t}} end return t",
+    ] {
+        let reply = killed(true, script);
+        assert_eq!(reply, "-ERR Script killed by user with SCRIPT KILL...\r\n", "{script}");
+    }
+    let mut world = World::default();
+    let watchdog = world.watch(|_| {});
+    let reply = world.eval("#!lua max-ms=20\nlocal t = {} t[1] = t t[2] = t return t");
+    assert_eq!(reply, "-ERR Script killed: it ran for longer than 20 milliseconds\r\n");
+    drop(watchdog);
+}
+
+#[test]
 fn a_script_over_its_limit_of_time_ends_by_itself() {
     let mut world = World::default();
     let watchdog = world.watch(|_| {});

@@ -18,6 +18,15 @@ pub(super) unsafe fn push(state: *mut lua_State, line: &[u8]) {
     }
 }
 
+/// What is answered when a script was killed after it had returned; `limit_ms` as in [`push_killed`].
+#[cold]
+pub(super) fn killed(limit_ms: u64) -> Error {
+    match limit_ms {
+        0 => Error::fixed("ERR Script killed by user with SCRIPT KILL..."),
+        limit => Error::text(format!("ERR Script killed: it ran for longer than {limit} milliseconds")),
+    }
+}
+
 /// Pushes the error of a killed script; `limit_ms` is the limit that it was over, 0 if somebody killed it.
 ///
 /// # Safety

@@ -8,6 +8,7 @@ use super::profiler::{Profiler, restore_hook};
 use crate::control::Control;
 use crate::signal;
 use mlua::ffi::{self, lua_Debug, lua_State};
+use moonshard_engine::Error;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -106,6 +107,14 @@ unsafe fn answer(script: *mut Interruptible) -> bool {
         }
         control.is_killed()
     }
+}
+
+/// What the conversion of a long reply does now and then: sheds the thread if the script is slow. Returns the error of a
+/// script that was killed.
+pub(super) fn killed() -> Option<Error> {
+    let script = signal::current();
+    // SAFETY: not null means that the script is on this thread's stack, below this frame.
+    unsafe { answer(script.cast_mut()).then(|| super::errors::killed((*script).control.overstepped_ms())) }
 }
 
 /// What a C function that takes long does now and then, since no hook reaches into it: sheds the script's thread if it

@@ -462,9 +462,7 @@ impl Ready {
             self.begin_profile(script);
         }
         let ended = self.execute(script, own_limit);
-        signal::set_current(std::ptr::null());
         self.end_profile(script);
-        let killed = control.end();
         self.lua.set_limit(0);
         std::mem::swap(cx.reply, &mut tape);
         self.keep_tape(tape.into_bytes());
@@ -476,6 +474,9 @@ impl Ready {
         let resp3 = self.bridge.end();
         let before = cx.reply.as_bytes().len();
         let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));
+        // Until here it can be ended: a reply may take longer than the script.
+        signal::set_current(std::ptr::null());
+        let killed = control.end();
         let bytes = cx.reply.as_bytes().len().saturating_sub(before);
         self.count_run(stats, cx.keys.now_ms(), bytes, outcome.as_ref().err());
         self.clean(killed, limit);

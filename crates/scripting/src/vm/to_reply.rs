@@ -1,6 +1,7 @@
 //! What scripts return as replies.
 
 use super::errors::c_string;
+use super::interrupt;
 use crate::lua_stack::{LuaStack, c_long};
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Error;
@@ -23,11 +24,13 @@ pub(crate) enum Frame {
 const SLOTS: c_int = 4;
 /// Bytes of a reply: as many as a string may have. Tables that hold each other twice would be replies without end.
 const BYTES_MAX: usize = 512 << 20;
+/// Values between two looks at what is asked of the script.
+const VALUES: u32 = 1 << 12;
 
 /// Writes the value on top of the stack. `resp3` tells whether the script asked for RESP3: it decides on booleans.
 ///
 /// # Errors
-/// The error that the value is, or that there would be no end to it.
+/// The error that the value is, that there would be no end to it, or that the script was killed.
 pub(super) fn write(
     state: *mut lua_State,
     reply: &mut Reply,
@@ -38,6 +41,7 @@ pub(super) fn write(
     let mark = reply.mark();
     let start = reply.as_bytes().len();
     let mut writer = Writer { state, stack: state, reply, resp3 };
+    let mut left = VALUES;
     // SAFETY: the state is idle with the value on top. Nothing below raises: fields are read raw, their names are
     // strings that Lua has, and room is asked for before anything is pushed.
     unsafe {
@@ -47,9 +51,15 @@ pub(super) fn write(
         writer.value(frames);
         while let Some(frame) = frames.pop() {
             writer.go_on(frame, frames);
-            if writer.reply.as_bytes().len() - start > BYTES_MAX {
-                writer.reply.rewind(mark);
-                return Err(Error::fixed("ERR The reply of the script is too large"));
+            left -= 1;
+            if left == 0 {
+                left = VALUES;
+                let too_large = writer.reply.as_bytes().len() - start > BYTES_MAX;
+                let too_large = too_large.then_some(Error::fixed("ERR The reply of the script is too large"));
+                if let Some(error) = interrupt::killed().or(too_large) {
+                    writer.reply.rewind(mark);
+                    return Err(error);
+                }
             }
         }
     }
