@@ -188,7 +188,21 @@ impl Ctx<'_> {
     /// The error that was answered, if one was.
     #[inline]
     pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
-        if let Err(error) = admission::admit(self, entry, args) {
+        self.call_after(entry, args, |_| Ok(()))
+    }
+
+    /// [`Ctx::call`], with something to be done between a command's admission and its run.
+    ///
+    /// # Errors
+    /// The error that was answered, if one was.
+    #[inline]
+    pub fn call_after(
+        &mut self,
+        entry: &Entry,
+        args: Args<'_>,
+        prepare: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> CmdResult {
+        if let Err(error) = admission::admit(self, entry, args).and_then(|()| prepare(self)) {
             self.count(entry, |stats| stats.rejected += 1);
             self.note_script_error(&error);
             error.write(self.reply);

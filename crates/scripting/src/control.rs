@@ -52,6 +52,8 @@ const WROTE: u64 = 2;
 const KILLED: u64 = 4;
 /// Set while it is a function.
 const FUNCTION: u64 = 8;
+/// The limit of a run that has none, whatever the settings say: it waits for people.
+pub(crate) const UNTIMED: u64 = u64::MAX;
 /// The runs are counted above these flags.
 const RUN_SHIFT: u32 = 4;
 
@@ -134,7 +136,7 @@ impl Control {
     }
 
     /// Begins a run of a script, or of a function, which has no SHA1, on this thread. Returns its number. `max_ms` is
-    /// the run's own limit, 0 for none.
+    /// the run's own limit, 0 for none, or [`UNTIMED`].
     #[inline]
     pub(crate) fn begin(&self, sha: Option<&Sha>, max_ms: u64) -> u64 {
         let run = (self.state.load(Ordering::Relaxed) >> RUN_SHIFT) + 1;
@@ -176,7 +178,7 @@ impl Control {
 
     /// Whether the running script is to end.
     #[inline]
-    pub(crate) fn is_killed(&self) -> bool {
+    pub fn is_killed(&self) -> bool {
         self.state.load(Ordering::Acquire) & KILLED != 0
     }
 

@@ -47,5 +47,5 @@ pub use settings::ScriptSettings;
 pub use sha::Sha;
 pub use spectator::Spectator;
 pub use stats::{ScriptName, ScriptStats, StatsCopy, merged};
-pub use vm::{Vm, VmHost};
+pub use vm::{Console, Debugger, KeySource, Vm, VmHost};
 pub use watchdog::Watchdog;

@@ -178,6 +178,19 @@ impl Drop for Lua {
     }
 }
 
+/// Sets the limit of a state's memory, in bytes; 0 for none. Returns the one before.
+///
+/// # Safety
+/// `state` belongs to a [`Lua`], on whose thread this is.
+pub(crate) unsafe fn replace_limit(state: *mut lua_State, bytes: usize) -> usize {
+    let mut memory = std::ptr::null_mut();
+    // SAFETY: the state of a `Lua` allocates from the box that the `Lua` owns; Lua does not run meanwhile.
+    unsafe {
+        ffi::lua_getallocf(state, &raw mut memory);
+        std::mem::replace(&mut (*memory.cast::<Memory>()).limit, bytes)
+    }
+}
+
 /// Compiles a text, and only a text: bytecode could do anything. Leaves a function or a message on the stack.
 ///
 /// # Safety

@@ -1,6 +1,6 @@
 //! The thread that notices slow scripts, so that fast ones need not be looked at.
 
-use crate::control::{Bell, Control, Kill, Kind, SLOW};
+use crate::control::{Bell, Control, Kill, Kind, SLOW, UNTIMED};
 use crate::limits::stricter;
 use crate::settings::ScriptSettings;
 use crate::signal;
@@ -156,7 +156,7 @@ fn over_limit(
     age: Duration,
 ) -> bool {
     let limit = stricter(control.max_ms(), settings.max_ms.load(Ordering::Relaxed));
-    if seen.over_limit || limit == 0 || age < Duration::from_millis(limit) {
+    if seen.over_limit || limit == 0 || control.max_ms() == UNTIMED || age < Duration::from_millis(limit) {
         return false;
     }
     seen.over_limit = true;

@@ -129,6 +129,7 @@ pub struct Client {
     killed: AtomicBool,
     unblocked: AtomicU8,
     wait_news: AtomicU8,
+    debugger_news: AtomicBool,
     pushes: Pushes,
     flooded: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -163,6 +164,7 @@ impl Client {
             killed: AtomicBool::new(false),
             unblocked: AtomicU8::new(0),
             wait_news: AtomicU8::new(WaitNews::None as u8),
+            debugger_news: AtomicBool::new(false),
             subscriptions: Default::default(),
             redirect: AtomicU64::new(0),
             pushes: Pushes::default(),
@@ -252,7 +254,21 @@ impl Client {
 
     /// Whether the connection's task has something to do besides reading.
     pub fn has_news(&self) -> bool {
-        self.is_killed() || self.pushes.any() || self.wait_news.load(Relaxed) > 0
+        self.is_killed()
+            || self.pushes.any()
+            || self.wait_news.load(Relaxed) > 0
+            || self.debugger_news.load(Relaxed)
+    }
+
+    /// Tells the connection's task that the debugger of its script has something to say.
+    pub fn note_debugger(&self) {
+        self.debugger_news.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether the debugger has had something to say since the last call.
+    pub fn take_debugger_news(&self) -> bool {
+        self.debugger_news.swap(false, Relaxed)
     }
 
     /// Whether nothing but what was pushed is to be done.

@@ -9,6 +9,7 @@ mod commands;
 pub mod config;
 mod connection;
 mod cron;
+mod debugging;
 mod effects;
 mod figures;
 mod latency;

@@ -158,7 +158,12 @@ impl Server {
     /// # Errors
     /// NOTBUSY, UNKILLABLE and BUSY.
     pub fn kill_scripts(&self, kind: Kind) -> Result<(), Error> {
-        kill_slow(&self.script_controls(), kind).into_result()
+        let outcome = match kill_slow(&self.script_controls(), kind) {
+            Kill::NotBusy => self.debugging.kill_copies(kind),
+            outcome => outcome,
+        };
+        self.debugging.wake();
+        outcome.into_result()
     }
 
     /// SCRIPT KILL SHA.
@@ -167,7 +172,9 @@ impl Server {
     /// NOTBUSY, also for what is no SHA1, and UNKILLABLE.
     pub fn kill_script(&self, sha: &[u8]) -> Result<(), Error> {
         let kill = |sha| kill_slow_script(&self.script_controls(), &sha);
-        Sha::from_client(sha).map_or(Kill::NotBusy, kill).into_result()
+        let outcome = Sha::from_client(sha).map_or(Kill::NotBusy, kill);
+        self.debugging.wake();
+        outcome.into_result()
     }
 
     /// What is answered to who wants one of these shards while a script or function holds it.
@@ -184,5 +191,6 @@ impl Server {
         for cell in &self.shards {
             cell.control.kill_even_if_written();
         }
+        self.debugging.end();
     }
 }

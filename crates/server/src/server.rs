@@ -4,6 +4,7 @@ use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::cluster::Cluster;
 use crate::config::{Config, Settings};
+use crate::debugging::Debugging;
 use crate::effects::{KeyTable, Notified};
 use crate::figures::Figures;
 use crate::latency::Latency;
@@ -43,6 +44,8 @@ pub struct Server {
     pub ticks: quanta::Clock,
     /// The scripts.
     pub scripts: Scripts,
+    /// The scripts that are being debugged.
+    pub debugging: Debugging,
     /// This node of a cluster; `None` when `cluster-enabled` is off.
     pub cluster: Option<Cluster>,
     /// The users.
@@ -185,6 +188,7 @@ impl Server {
             io: OnceLock::new(),
             ticks: quanta::Clock::new(),
             scripts,
+            debugging: Debugging::default(),
             cluster: None,
             acl: Acl::new(settings.requirepass.as_deref()),
             clients: Clients::default(),

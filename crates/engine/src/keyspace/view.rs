@@ -93,6 +93,12 @@ impl<'a> Keyspace<'a> {
         self.now_ms * 1000 + self.micros as u64
     }
 
+    /// Moves on to a later moment, Unix time in milliseconds and microseconds beyond it: for a script that waited.
+    pub const fn advance(&mut self, now_ms: u64, micros: u16) {
+        self.now_ms = now_ms;
+        self.micros = micros;
+    }
+
     /// The selected database.
     pub const fn db(&self) -> usize {
         self.db

@@ -131,6 +131,11 @@ impl LibrarySet {
         self.find(name).map(|id| self.entry(id).flags)
     }
 
+    /// The library of the function that is called so.
+    pub fn library_of(&self, function: &[u8]) -> Option<&Arc<Library>> {
+        self.find(function).map(|id| &self.entry(id).library)
+    }
+
     /// The library of this name.
     pub fn library(&self, name: &[u8]) -> Option<&Arc<Library>> {
         self.libraries.get(std::str::from_utf8(name).ok()?)

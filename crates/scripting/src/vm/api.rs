@@ -3,7 +3,7 @@
 use super::bridge::Bridge;
 use super::call::{self, Outcome};
 use super::register;
-use super::{errors, sort, strings};
+use super::{debugger, errors, sort, strings};
 use crate::lua;
 use crate::lua_stack::{LuaStack, c_int_of};
 use crate::sha::Sha;
@@ -29,8 +29,8 @@ const REDIS: Functions = &[
     (c"status_reply", status_reply),
     (c"set_repl", set_repl),
     (c"acl_check_cmd", acl_check_cmd),
-    (c"breakpoint", breakpoint),
-    (c"debug", debug),
+    (c"breakpoint", debugger::breakpoint),
+    (c"debug", debugger::debug),
     (c"replicate_commands", replicate_commands),
 ];
 
@@ -256,6 +256,7 @@ unsafe extern "C-unwind" fn error_reply(state: *mut lua_State) -> c_int {
         let Some(text) = one_string(state) else { return 1 };
         let text = errors::c_string(text);
         let text = text.strip_prefix(b"-").unwrap_or(text);
+        debugger::note_reply(text);
         ffi::lua_createtable(state, 0, 1);
         match memchr::memchr(b' ', text) {
             Some(space) => {
@@ -338,16 +339,6 @@ unsafe extern "C-unwind" fn acl_check_cmd(state: *mut lua_State) -> c_int {
         }
         1
     }
-}
-
-unsafe extern "C-unwind" fn breakpoint(state: *mut lua_State) -> c_int {
-    // SAFETY: a C function. No debugger is attached.
-    unsafe { ffi::lua_pushboolean(state, 0) };
-    1
-}
-
-unsafe extern "C-unwind" fn debug(_state: *mut lua_State) -> c_int {
-    0
 }
 
 unsafe extern "C-unwind" fn replicate_commands(state: *mut lua_State) -> c_int {

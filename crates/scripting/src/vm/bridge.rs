@@ -30,6 +30,8 @@ pub(crate) struct Bridge {
     pub(super) start: Start,
     /// What the library has registered that is being loaded; `None` when none is.
     pub(super) registering: Option<Vec<Registered>>,
+    /// Whether a debugger watches the running script.
+    pub(super) debugged: bool,
     gc_touched: bool,
     /// What the running script has done so far.
     pub(super) usage: Usage,
@@ -80,6 +82,7 @@ impl Bridge {
             frames: Vec::new(),
             start: Start { function: 0, keys: &[], argv: &[] },
             registering: None,
+            debugged: false,
             gc_touched: false,
             usage: Usage::default(),
             clock: quanta::Clock::new(),

@@ -4,7 +4,7 @@
 //! nothing alive that has a destructor, the tape becomes Lua values, which may raise for want of memory.
 
 use super::bridge::Bridge;
-use super::{errors, to_lua};
+use super::{debugger, errors, to_lua};
 use crate::stats::Usage;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::command::{CommandTable, Entry, Flags};
@@ -89,11 +89,15 @@ impl Bridge {
         if outcome == Outcome::Reply {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(cx)));
             self.drop_args();
-            return outcome.unwrap_or_else(|_| {
+            let outcome = outcome.unwrap_or_else(|_| {
                 cx.reply.buffer_mut().clear();
                 cx.reply.error(b"ERR internal error");
                 Outcome::Reply
             });
+            if self.debugged {
+                debugger::show_reply(cx.reply.as_bytes(), outcome);
+            }
+            return outcome;
         }
         self.drop_args();
         outcome
@@ -192,6 +196,9 @@ impl Bridge {
     fn execute(&mut self, cx: &mut Ctx<'_>) -> Outcome {
         cx.reply.buffer_mut().clear();
         let args = Args::new(&self.args);
+        if self.debugged {
+            debugger::show_command(args);
+        }
         let table = CommandTable::get();
         let Some(entry) = table.find(args) else {
             cx.reply.error(b"ERR Unknown Redis command called from script");
@@ -208,7 +215,7 @@ impl Bridge {
         let outcome = if writes {
             self.write(cx, entry, args)
         } else {
-            let _: CmdResult = cx.call(entry, args);
+            self.call(cx, entry, args);
             Outcome::Reply
         };
         if begun != 0 {
@@ -230,6 +237,11 @@ impl Bridge {
         if self.usage.timed { read(&self.clock) } else { 0 }
     }
 
+    #[inline]
+    fn call(&self, cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) {
+        let _: CmdResult = if self.debugged { debugger::call(cx, entry, args) } else { cx.call(entry, args) };
+    }
+
     /// Runs a command that may write. The first one excludes a kill, or is excluded by it.
     #[inline]
     fn write(&self, cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Outcome {
@@ -237,7 +249,7 @@ impl Bridge {
         if !wrote_before && !self.control.begin_writing() {
             return Outcome::Killed;
         }
-        let _: CmdResult = cx.call(entry, args);
+        self.call(cx, entry, args);
         if !wrote_before && !has_written(cx) {
             self.control.did_not_write();
         }

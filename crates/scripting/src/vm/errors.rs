@@ -1,5 +1,6 @@
 //! What scripts raise, and what the client gets to see of it.
 
+use super::debugger;
 use crate::lua_stack::LuaStack;
 use mlua::ffi::{self, lua_Debug, lua_State};
 use moonshard_engine::Error;
@@ -10,6 +11,16 @@ use std::ffi::{CStr, c_int};
 /// # Safety
 /// `state` is running, with three slots free and nothing with a destructor alive.
 pub(super) unsafe fn push(state: *mut lua_State, line: &[u8]) {
+    debugger::note_error(line);
+    // SAFETY: the caller's promise.
+    unsafe { push_quietly(state, line) }
+}
+
+/// Pushes the error of a command, of which a debugger knows.
+///
+/// # Safety
+/// As [`push`].
+pub(super) unsafe fn push_quietly(state: *mut lua_State, line: &[u8]) {
     // SAFETY: the caller's promise.
     unsafe {
         ffi::lua_createtable(state, 0, 3);

@@ -126,6 +126,7 @@ pub(super) unsafe fn poll(state: *mut lua_State) {
     // SAFETY: the caller's promise.
     unsafe {
         if signal::current().is_null() {
+            super::debugger::poll(state);
             super::inspect::poll(state);
         } else if answer(signal::current().cast_mut()) {
             ffi::luaL_checkstack(state, 3, c"no room for an error".as_ptr());

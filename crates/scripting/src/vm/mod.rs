@@ -5,6 +5,7 @@ mod bridge;
 mod bytecode;
 mod call;
 mod counting;
+mod debugger;
 mod errors;
 mod functions;
 mod globals;
@@ -19,10 +20,11 @@ mod strings;
 mod to_lua;
 mod to_reply;
 
+pub use debugger::{Console, Debugger, KeySource};
 pub(crate) use inspect::{inspect, named_globals};
 pub(crate) use interrupt::Interruptible;
 
-use crate::control::{Control, Kind};
+use crate::control::{Control, Kind, UNTIMED};
 use crate::flags::{ScriptFlags, Shebang};
 use crate::library::FunctionId;
 use crate::limits::Limits;
@@ -167,6 +169,7 @@ pub struct Vm {
     host: VmHost,
     generation: u64,
     plan: Option<Plan>,
+    debugger: Option<Box<Debugger>>,
     ready: Option<Box<Ready>>,
 }
 
@@ -174,7 +177,7 @@ impl Vm {
     /// The VM of shard `index`. Cheap: no Lua state is made yet.
     pub fn new(index: usize, registry: Arc<Registry>, control: Arc<Control>, host: VmHost) -> Self {
         let generation = registry.generation();
-        Self { index, registry, control, host, generation, plan: None, ready: None }
+        Self { index, registry, control, host, generation, plan: None, debugger: None, ready: None }
     }
 
     /// The shard it belongs to.
@@ -187,6 +190,18 @@ impl Vm {
     #[inline]
     pub fn expect(&mut self, plan: Plan) {
         self.plan = Some(plan);
+    }
+
+    /// Lets scripts run under a debugger until [`Vm::end_debugging`], on a thread that may wait. If their keyspace is
+    /// their own, it gets its keys from `key_source`.
+    pub fn debug(&mut self, mut debugger: Debugger, key_source: Option<Box<dyn KeySource>>) {
+        debugger.set_key_source(key_source);
+        self.debugger = Some(Box::new(debugger));
+    }
+
+    /// Takes the debugger back.
+    pub fn end_debugging(&mut self) -> Option<Debugger> {
+        self.debugger.take().map(|debugger| *debugger)
     }
 
     /// Bytes of the Lua heap.
@@ -316,7 +331,8 @@ impl ScriptRunner for Vm {
         let caller = self.admit(cx, &script, call).inspect_err(|error| self.refused(&script, error))?;
         let limit = self.host.settings.memory_limit_bytes.load(Ordering::Relaxed);
         let Some(ready) = &mut self.ready else { return Err(Error::NO_SCRIPT) };
-        ready.run(cx, &self.control, &script, caller, call, limit)
+        ready.bridge.debugged = self.debugger.is_some();
+        ready.run(cx, &self.control, &script, caller, call, (limit, self.debugger.as_deref()))
     }
 }
 
@@ -441,7 +457,7 @@ impl Ready {
         script: &Compiled,
         caller: ScriptCaller,
         call: &ScriptCall<'_>,
-        limit: usize,
+        (limit, debugger): (usize, Option<&Debugger>),
     ) -> CmdResult {
         let outer = std::mem::replace(&mut cx.caller, Caller::Script(caller));
         let db = cx.keys.db();
@@ -454,15 +470,23 @@ impl Ready {
             Name::Script(sha) => (Some(sha), sha.as_bytes()),
             Name::Function(id) => (None, self.functions.set.entry(*id).name.as_bytes()),
         };
-        let run = control.begin(sha, script.limits.max_ms);
+        let max_ms = if debugger.is_some() { UNTIMED } else { script.limits.max_ms };
+        let run = control.begin(sha, max_ms);
         let state = self.lua.state();
         self.bridge.begin(state, cx, run, name, call);
-        signal::set_current(&raw const self.bridge.interruptible);
-        if self.settings.profiling.is_on() {
+        match debugger {
+            // SAFETY: the debugger and the bridge are boxed, and the state is idle.
+            Some(debugger) => unsafe { debugger.attach(state, &self.bridge, self.sandbox.env(), run) },
+            None => signal::set_current(&raw const self.bridge.interruptible),
+        }
+        if self.settings.profiling.is_on() && debugger.is_none() {
             self.begin_profile(script);
         }
         let ended = self.execute(script, own_limit);
         self.end_profile(script);
+        if let Some(debugger) = debugger {
+            debugger.detach(state);
+        }
         self.lua.set_limit(0);
         std::mem::swap(cx.reply, &mut tape);
         self.keep_tape(tape.into_bytes());

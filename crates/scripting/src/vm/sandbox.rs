@@ -83,6 +83,11 @@ impl Sandbox {
         }
     }
 
+    /// Where the globals themselves are in Lua's registry.
+    pub(super) const fn env(&self) -> c_int {
+        self.env
+    }
+
     /// Takes a compiled function from the stack into the registry.
     ///
     /// A function that sets no global gets the globals themselves for its environment, which are read faster than

@@ -45,7 +45,7 @@ unsafe fn push_error(state: *mut lua_State, line: &[u8]) {
         let line = errors::c_string(line);
         // A line without a text is a text without a code.
         match memchr::memchr(b' ', line) {
-            Some(_) => errors::push(state, trim_end(line)),
+            Some(_) => errors::push_quietly(state, trim_end(line)),
             None => {
                 ffi::lua_createtable(state, 0, 3);
                 ffi::lua_pushliteral(state, c"ERR ");

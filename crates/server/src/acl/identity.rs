@@ -55,6 +55,11 @@ impl Identity {
         self.restricted.then(|| Access { user: &self.account.user, denials })
     }
 
+    /// The user, if there is something that it may not do.
+    pub fn restricted_user(&self) -> Option<Arc<User>> {
+        self.restricted.then(|| self.account.user.clone())
+    }
+
     fn become_user(&mut self, account: Account) {
         self.restricted = !account.user.is_unrestricted();
         self.account = account;

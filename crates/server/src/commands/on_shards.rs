@@ -26,6 +26,13 @@ pub(super) struct Needs {
     pub(super) slots: Vec<u16>,
 }
 
+impl Needs {
+    /// What a script's call needs.
+    pub(super) fn into_script(self) -> (Plan, Vec<usize>) {
+        (self.script.unwrap_or(Plan::NoKeys), self.shards)
+    }
+}
+
 impl Call<'_, '_> {
     /// The moment of the call, for what follows it.
     pub(super) fn moment(&self) -> Moment<'_> {

@@ -1,9 +1,13 @@
 //! SCRIPT and its subcommands.
 
 use super::Call;
+use super::on_shards::Needs;
+use crate::connection::ReplyMode;
+use crate::debugging::{Job, Mode};
 use crate::script_figures::note_sender;
-use moonshard_engine::Error;
-use moonshard_scripting::Kind;
+use moonshard_engine::{Error, ScriptRef};
+use moonshard_protocol::Encoding;
+use moonshard_scripting::{Kind, Sha};
 
 const FLUSH_MODES: Error = Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
 
@@ -91,15 +95,52 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    /// There is no debugger yet: it can only be switched off.
+    /// Chooses whether the scripts of this connection are debugged.
     pub(super) fn script_debug(&mut self) -> Result<(), Error> {
-        if self.args.is(2, "NO") {
-            self.reply.ok();
-            return Ok(());
+        if self.held.is_some() || !self.reply.is_empty() {
+            return Err(Error::fixed("ERR SCRIPT DEBUG must be called outside a pipeline"));
         }
-        if self.args.is(2, "YES") || self.args.is(2, "SYNC") {
-            return Err(Error::fixed("ERR The script debugger is not supported"));
+        self.session.debug = match () {
+            () if self.args.is(2, "NO") => None,
+            () if self.args.is(2, "YES") => Some(Mode::Copy),
+            () if self.args.is(2, "SYNC") => Some(Mode::Sync),
+            () => return Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+        };
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// Begins to debug a script or function. From then on the connection is the debugger's.
+    ///
+    /// # Errors
+    /// What the client is answered when no session begins.
+    pub async fn begin_debugging(&mut self, mode: Mode) -> Result<(), Error> {
+        let (entry, args) = (self.entry, self.args);
+        if let ScriptRef::Sha(sha) = ScriptRef::of(entry.command, args) {
+            // What is no SHA1 is no script that could be known.
+            let known = Sha::from_client(sha).ok_or(Error::NO_SCRIPT);
+            return known.and(Err(Error::fixed("ERR Please use EVAL instead of EVALSHA for debugging")));
         }
-        Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
+        let gate = self.server.make_room(self.engine, self.now_ms).await;
+        let needs = self.needs(entry, args).map(Needs::into_script);
+        let session = &*self.session;
+        let job = Job {
+            server: self.server.clone(),
+            client: session.client.clone(),
+            user: session.identity.restricted_user(),
+            entry,
+            args: args.iter().map(<[u8]>::to_vec).collect(),
+            needs,
+            settings: self.engine.clone(),
+            gate,
+            db: session.db,
+            no_touch: session.no_touch,
+            encoding: if session.reply_mode == ReplyMode::On { session.protocol } else { Encoding::Off },
+            mode,
+        };
+        let started = job.start();
+        let no_thread = |error| Error::text(format!("ERR no thread for the debugger: {error}"));
+        self.session.debugger = Some(started.map_err(no_thread)?);
+        Ok(())
     }
 }

@@ -137,13 +137,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.server.pause.is_set() {
             self.wait_for_pause(entry, args).await;
         }
+        let is_script = entry.command.meta.route == Route::Script;
         if self.session.transaction.is_some() && !runs_in_multi(Some(entry)) {
+            if is_script && self.session.debug.is_some() {
+                return Err(Error::fixed("ERR Scripts can't be debugged inside a transaction"));
+            }
             return self.as_call(entry, args, now_ms).queue().await;
         }
-        let is_script = entry.command.meta.route == Route::Script;
         if is_script {
             // Watchers see a script before the commands that it runs.
             self.server.monitors.feed(&self.session, entry, args);
+            if let Some(mode) = self.session.debug {
+                return self.as_call(entry, args, now_ms).begin_debugging(mode).await;
+            }
         }
         if self.session.is_confined() && is_ping(entry) && args.len() <= 2 {
             self.pong(entry, args);

@@ -7,6 +7,7 @@
 mod batch;
 mod blocked;
 mod buffers;
+mod debugged;
 mod general;
 mod launch;
 mod run;
@@ -59,6 +60,8 @@ enum Want {
     Flush,
     /// The end of a wait for a key; requests may arrive, but wait as well.
     Key,
+    /// What goes to and fro between the client and the debugger of its script.
+    Debugger,
 }
 
 /// How serving a connection ended.
@@ -157,10 +160,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let want = match () {
                 () if self.session.closing => Want::Flush,
                 () if self.session.waiter.is_some() => Want::Key,
+                () if self.session.debugger.is_some() => Want::Debugger,
                 () => Want::Requests,
             };
             match self.wait(want).await {
-                Wake::Read if want == Want::Key => {}
+                Wake::Read if matches!(want, Want::Key | Want::Debugger) => {}
                 Wake::Read => self.process().await,
                 Wake::TimedOut => self.time_out(),
                 Wake::News if self.session.client.is_killed() => {
@@ -173,9 +177,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     // A reply that was waited for goes before what has changed since.
                     self.go_on_waiting().await;
                     self.session.client.take_pushes(self.reply.buffer_mut());
+                    self.hear_debugger();
                 }
                 Wake::Closed | Wake::Flushed => break,
             }
+            self.feed_debugger();
             self.publish();
             if self.over_limits() {
                 break;
@@ -186,6 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if let Some(waiter) = self.session.waiter.take() {
             waiter.leave(&self.server);
+        }
+        if let Some(link) = self.session.debugger.take() {
+            link.hang_up();
         }
         self.session.end_transaction(&self.server);
         self.session.subscriptions.clear(&self.server.pubsub, &self.session.client);
@@ -213,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let batch = Batch::new(memory, &parser, &input, &self.server);
                 let ran = self.run_batch(&batch).await;
                 let memory = batch.into_memory();
-                if self.session.waiter.is_some() && !self.session.closing {
+                if self.session.is_held_up() && !self.session.closing {
                     self.input = input;
                     self.memory = memory;
                     let consumed = parser.consume_first(ran);

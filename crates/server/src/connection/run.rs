@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let server = self.server.clone();
         let mut at = 0;
         let mut held = None;
-        while at < batch.len() && !self.session.closing && self.session.waiter.is_none() {
+        while at < batch.len() && !self.session.closing && !self.session.is_held_up() {
             if self.is_plain() {
                 at = self.run_ready(&server, batch, at, held.take(), now_ms);
                 if at == batch.len() || self.session.waiter.is_some() {
@@ -82,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.authenticated
             && self.session.reply_mode == ReplyMode::On
             && self.session.transaction.is_none()
+            && self.session.debug.is_none()
             && !self.session.is_confined()
             && !self.session.caching
             && !self.server.is_watched()

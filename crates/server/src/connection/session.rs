@@ -3,6 +3,7 @@
 use crate::acl::{Acl, Identity};
 use crate::clients::{Client, flag};
 use crate::commands::Transaction;
+use crate::debugging::{Link, Mode};
 use crate::effects::{Waiter, Watched};
 use crate::pubsub::Subscriptions;
 use moonshard_engine::ScriptReads;
@@ -46,6 +47,10 @@ pub struct Session {
     pub watched: Watched,
     /// The wait for a key, while it blocks.
     pub waiter: Option<Arc<Waiter>>,
+    /// Whether scripts are debugged, and how.
+    pub debug: Option<Mode>,
+    /// The script that is being debugged.
+    pub debugger: Option<Arc<Link>>,
     /// Unix time in milliseconds at which the wait is given up, if ever.
     pub wait_until_ms: Option<u64>,
     /// What it has subscribed to.
@@ -79,6 +84,8 @@ impl Session {
             transaction: None,
             watched: Watched::default(),
             waiter: None,
+            debug: None,
+            debugger: None,
             wait_until_ms: None,
             subscriptions: Subscriptions::default(),
             listens: false,
@@ -98,6 +105,12 @@ impl Session {
         self.listens = tracks || !self.subscriptions.is_empty();
         self.tracks = tracks && !self.client.has_flag(flag::BROADCAST);
         self.caching &= tracks;
+    }
+
+    /// Whether its requests wait: for a key, or for the end of a script that is being debugged.
+    #[inline]
+    pub const fn is_held_up(&self) -> bool {
+        self.waiter.is_some() || self.debugger.is_some()
     }
 
     /// Whether only the commands about subscriptions are allowed: RESP2 does not tell messages from replies.
