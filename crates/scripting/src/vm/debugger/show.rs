@@ -79,14 +79,14 @@ pub(super) unsafe fn value(state: *mut lua_State, index: c_int, budget: usize, o
     // SAFETY: the caller's promise.
     unsafe {
         let index = ffi::lua_absindex(state, index);
-        if ffi::lua_checkstack(state, 4 * DEPTH_MAX as c_int + 4) != 0 {
+        if ffi::lua_checkstack(state, 4 * (DEPTH_MAX as c_int + 1)) != 0 {
             value_at(state, index, 0, out.len() + budget, out);
         }
     }
 }
 
 unsafe fn value_at(state: *mut lua_State, index: c_int, depth: u32, len_max: usize, out: &mut Vec<u8>) {
-    if depth == DEPTH_MAX - 1 {
+    if depth == DEPTH_MAX {
         out.extend_from_slice(b"<max recursion level reached! Nested table?>");
         return;
     }
