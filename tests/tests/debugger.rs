@@ -185,6 +185,19 @@ const CASES: &[Case] = &[
         args: &[],
         says: STEPS,
     },
+    Case {
+        script: "return 'hello'",
+        keys: &[],
+        args: &[],
+        says: &["hello\0world", "\0hello", "r a b c d e f g h i j k l", "w\0", "s\0x"],
+    },
+    Case {
+        script: "redis.call('zadd', KEYS[1], 1, 'a')\nlocal ok, err = pcall(redis.call, 'get')\n\
+                 local x = redis.call('hello')\nreturn x",
+        keys: &["z"],
+        args: &[],
+        says: STEPS,
+    },
     Case { script: "return 1", keys: &["only one"], args: &[], says: &["b 0 1 x", "protocol\r\nerror", "s"] },
 ];
 

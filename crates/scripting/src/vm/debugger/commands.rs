@@ -5,6 +5,7 @@ use super::lines::{self, Added};
 use super::{COUNT, Debugger, Evaluation, LINES, current, hook, show};
 use crate::lua;
 use crate::lua_stack::LuaStack;
+use crate::vm::errors::c_string;
 use mlua::ffi::{self, lua_Debug, lua_State};
 use moonshard_engine::Args;
 use std::ffi::{CStr, c_int};
@@ -105,6 +106,7 @@ impl Debugger {
 
     unsafe fn obey(&self, state: *mut lua_State, command: &[Vec<u8>], limit: usize) -> Option<Resume> {
         let (name, args) = command.split_first()?;
+        let name = c_string(name);
         let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         // SAFETY: called by `converse`.
         unsafe {
