@@ -3,7 +3,7 @@
 use crate::acl::Access;
 use crate::admission::{self, Gate};
 use crate::args::Args;
-use crate::command::{Command, Entry, Flags, Handler, ServerCommand, SessionCommand};
+use crate::command::{Command, Entry, Flags, Handler, Route, ServerCommand, SessionCommand};
 use crate::database_index::database_index;
 use crate::error::Error;
 use crate::exchange::{Exchange, Reach};
@@ -79,6 +79,9 @@ pub enum Caller {
     Transaction,
     /// A script's `redis.call`.
     Script(ScriptCaller),
+    /// The log, or a primary: what has run elsewhere is neither refused nor told again. Its [`Keyspace`] leaves keys
+    /// that are due alone ([`ExpiryMode::Ignore`](crate::keyspace::ExpiryMode::Ignore)).
+    Replay,
 }
 
 /// A call of EVAL, FCALL and their kin.
@@ -248,11 +251,23 @@ impl Ctx<'_> {
             }
         };
         let mark = self.reply.mark();
-        let changes = if cfg!(debug_assertions) { self.keys.changes() } else { 0 };
+        let flags = entry.command.meta.flags;
+        // Of a script only what its calls did is repeated.
+        let replays = flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE))
+            && entry.command.meta.route != Route::Script
+            && self.keys.replays();
+        if replays {
+            self.keys.begin_command();
+        }
+        let db = self.keys.db();
+        let changes = if replays || cfg!(debug_assertions) { self.keys.changes() } else { 0 };
         let outcome = run(self, args);
+        if replays && changes != self.keys.changes() {
+            self.keys.end_command(db, args.all());
+        }
         debug_assert!(
-            !entry.command.meta.flags.contains(Flags::READONLY)
-                || entry.command.meta.flags.contains(Flags::MAY_REPLICATE)
+            !flags.contains(Flags::READONLY)
+                || flags.contains(Flags::MAY_REPLICATE)
                 || changes == self.keys.changes(),
             "the read-only command {} changed the keyspace",
             entry.full_name

@@ -4,6 +4,10 @@
 //! each change, under the shard's lock. What listens (WATCH, notifications, tracking, the log, replicas) hears it
 //! from here; when nothing listens it costs an increment.
 
+mod commands;
+
+pub use commands::Commands;
+
 use crate::exchange::Reach;
 use bitflags::bitflags;
 use std::sync::Arc;
@@ -114,15 +118,6 @@ pub struct Event {
     pub message: Box<[u8]>,
 }
 
-/// A deterministic command that makes a change again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// The database.
-    pub db: usize,
-    /// The arguments, the name first.
-    pub args: Vec<Box<[u8]>>,
-}
-
 /// What a shard's commands changed since somebody took it.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -133,7 +128,9 @@ pub struct Effects {
     /// Who listens.
     pub audience: Arc<Audience>,
     events: Vec<Event>,
-    replays: Vec<Replay>,
+    commands: Commands,
+    /// Whether the command that runs has said how to repeat it.
+    is_said: bool,
 }
 
 impl Effects {
@@ -171,20 +168,43 @@ impl Effects {
         !self.events.is_empty()
     }
 
-    /// Says how to make the running command's change again, instead of running it as it was called.
+    /// Says how to make the running command's change again, instead of running it as it was called. What is said this
+    /// way is repeated even if nothing has changed.
     pub fn replay_as(&mut self, db: usize, args: &[&[u8]]) {
+        self.is_said = true;
+        self.replay_besides(db, args);
+    }
+
+    /// Says how to make a change again that is not the running command's own: something was due, or was evicted.
+    pub fn replay_besides(&mut self, db: usize, args: &[&[u8]]) {
         if self.audience.hears_commands() {
-            self.replays.push(Replay { db, args: args.iter().map(|&a| a.into()).collect() });
+            self.commands.push(db, args);
         }
+    }
+
+    /// Whether commands wait to be taken.
+    #[inline]
+    pub fn has_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// The commands that make the changes again that were made so far, for who takes them.
+    pub const fn commands_mut(&mut self) -> &mut Commands {
+        &mut self.commands
+    }
+
+    /// A command begins of which nothing has been said yet.
+    pub(crate) const fn begin_command(&mut self) {
+        self.is_said = false;
+    }
+
+    /// Whether the command that runs has said how to repeat it.
+    pub(crate) const fn is_said(&self) -> bool {
+        self.is_said
     }
 
     /// Takes the events noted so far.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
-    }
-
-    /// Takes the commands noted so far.
-    pub fn take_replays(&mut self) -> Vec<Replay> {
-        std::mem::take(&mut self.replays)
     }
 }

@@ -112,7 +112,7 @@ impl Shard {
         let hash = self.databases[db].table().hash(key);
         self.discard(db, hash, key, lazy);
         self.stats.evicted += 1;
-        self.effects.replay_as(db, &[b"DEL", key]);
+        self.effects.replay_besides(db, &[b"DEL", key]);
         self.effects.changed(EventClass::EVICTED, "evicted", db, key);
     }
 
@@ -266,7 +266,7 @@ mod tests {
         engine.settings.lfu_decay_minutes = 0;
         engine.now_ms += 1000;
         engine.shards[0].effects.take_events();
-        engine.shards[0].effects.take_replays();
+        engine.replayed();
         engine
     }
 
@@ -310,7 +310,7 @@ mod tests {
             assert_eq!((shard.len(), shard.stats.evicted), (KEYS - 50, 50));
             let events = shard.effects.take_events();
             assert!(events.len() == 50 && events.iter().all(|event| event.name == "evicted"));
-            assert_eq!(shard.effects.take_replays().len(), 50);
+            assert_eq!(shard.effects.commands_mut().len(), 50);
         }
     }
 

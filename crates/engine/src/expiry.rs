@@ -142,7 +142,7 @@ mod tests {
         let now_ms = engine.now_ms + 10;
         let shard = &mut engine.shards[0];
         shard.effects.take_events();
-        shard.effects.take_replays();
+        shard.effects.commands_mut().clear();
         let (mut expired, mut slices) = (0, 0);
         while expired < 300 {
             let slice = shard.expire_cycle(now_ms, 20, false);
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((shard.len(), shard.stats.expired), (300, 300));
         let events = shard.effects.take_events();
         assert!(events.len() == 300 && events.iter().all(|event| event.name == "expired"));
-        assert_eq!(shard.effects.take_replays().len(), 300);
+        assert_eq!(shard.effects.commands_mut().len(), 300);
         for db in [0, 5, 10] {
             assert_eq!(shard.databases[db].expiring(), 100);
             assert!((90_000..100_000).contains(&shard.databases[db].ttl_average_ms()));

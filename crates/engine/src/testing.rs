@@ -2,10 +2,10 @@
 
 use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
-use crate::effects::{Event, Replay};
+use crate::effects::{Commands, Event};
 use crate::keyspace::{Keyspace, Shard, Shards};
 use crate::{Args, Caller, CmdResult, Ctx, Flow, Rng, Settings, Wait};
-use moonshard_protocol::{Encoding, Reply};
+use moonshard_protocol::{Encoding, Limits, Reply, RequestParser};
 use moonshard_store::Seed;
 
 /// All shards of an engine, and the moment at which commands run.
@@ -50,9 +50,17 @@ impl Engine {
 
     /// The commands to replay since the last call, by shard in ascending order: `SREM k a, DEL k`.
     pub fn replayed(&mut self) -> String {
-        let replays = self.shards.iter_mut().flat_map(|shard| shard.effects.take_replays());
-        let show = |replay: Replay| String::from_utf8_lossy(&replay.args.join(&b' ')).into_owned();
-        replays.map(show).collect::<Vec<_>>().join(", ")
+        let commands = self.commands();
+        let show =
+            |(_, args): &(usize, Vec<Vec<u8>>)| String::from_utf8_lossy(&args.join(&b' ')).into_owned();
+        commands.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The commands to replay since the last call, by shard in ascending order, with their databases.
+    pub fn commands(&mut self) -> Vec<(usize, Vec<Vec<u8>>)> {
+        let mut all = Commands::default();
+        self.shards.iter_mut().for_each(|shard| all.append(shard.effects.commands_mut()));
+        all.iter().map(|(db, request)| (db, words(request))).collect()
     }
 
     /// The raw reply to a command of these words.
@@ -102,6 +110,16 @@ impl Engine {
         let outcome = cx.call(entry, args);
         (outcome, reply.into_bytes())
     }
+}
+
+/// The arguments of an encoded command.
+fn words(request: &[u8]) -> Vec<Vec<u8>> {
+    let mut parser = RequestParser::new();
+    let limits = Limits { bulk_len_max: u64::MAX, unauthenticated: false };
+    parser.parse(request, 1, limits).unwrap();
+    let mut args = Vec::new();
+    parser.collect(request, &mut args, &mut Vec::new());
+    args.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Shard {
         if replayed {
             let args: Vec<&[u8]> =
                 [&b"HDEL"[..], key].into_iter().chain(gone.iter().map(|field| &**field)).collect();
-            self.effects.replay_as(db, &args);
+            self.effects.replay_besides(db, &args);
         }
         self.effects.expiries += 1;
         self.effects.changed(EventClass::HASH, "hexpired", db, key);

@@ -1,7 +1,7 @@
 //! What the keyspace tells of what happens in it.
 
 use super::{Keyspace, Shards};
-use crate::effects::EventClass;
+use crate::effects::{Effects, EventClass};
 
 impl Keyspace<'_> {
     /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
@@ -64,5 +64,63 @@ impl Keyspace<'_> {
         let Some(first) = self.first_shard() else { return };
         before.into_iter().for_each(|event| first.effects.take_over(event));
         first.effects.note(class, event, db, key);
+    }
+
+    /// Whether anybody hears what [`Keyspace::replay_as`] says, for what would be copied in vain.
+    #[inline]
+    pub fn replays(&self) -> bool {
+        let audience = match &self.shards {
+            Shards::None => return false,
+            Shards::One(shard) => &shard.effects.audience,
+            Shards::Many(shards) => match shards.iter().flatten().next() {
+                Some(first) => &first.effects.audience,
+                None => return false,
+            },
+        };
+        // Who leaves due keys alone repeats what others have told.
+        audience.hears_commands() && self.deletes_due()
+    }
+
+    /// Says how to make the running command's change again: instead of the command as it was called, whose outcome
+    /// depends on the time or on chance. Of several commands that are said all are repeated, in order. What is said is
+    /// repeated even if nothing has changed.
+    pub fn replay_as(&mut self, args: &[&[u8]]) {
+        if !self.replays() {
+            return;
+        }
+        let db = self.db;
+        if let Some(effects) = self.gathered() {
+            effects.replay_as(db, args);
+        }
+    }
+
+    /// Notes what a command needs at its end to know whether it has said how to repeat it.
+    pub(crate) fn begin_command(&mut self) {
+        if let Some(shard) = self.first_shard() {
+            shard.effects.begin_command();
+        }
+    }
+
+    /// Says that a call in database `db` that has changed something is to be repeated as it came, unless it has said
+    /// it otherwise.
+    pub(crate) fn end_command(&mut self, db: usize, args: &[&[u8]]) {
+        if let Some(effects) = self.gathered()
+            && !effects.is_said()
+        {
+            effects.replay_besides(db, args);
+        }
+    }
+
+    /// The effects of the first of the locked shards, where what all of them have said so far is put together: so the
+    /// commands keep their order.
+    fn gathered(&mut self) -> Option<&mut Effects> {
+        let mut shards = self.each_shard();
+        let first = &mut shards.next()?.effects;
+        for shard in shards {
+            if shard.effects.has_commands() {
+                first.commands_mut().append(shard.effects.commands_mut());
+            }
+        }
+        Some(first)
     }
 }

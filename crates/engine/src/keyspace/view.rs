@@ -498,19 +498,6 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// Whether anybody hears what [`Keyspace::replay_as`] says of `key`, for what would be copied in vain.
-    #[inline]
-    pub fn replays(&mut self, key: &[u8]) -> bool {
-        self.shard(key).effects.audience.hears_commands()
-    }
-
-    /// Says how to make the running command's change of `key` again: instead of the command as it was called, whose
-    /// outcome depends on the time or on chance.
-    pub fn replay_as(&mut self, key: &[u8], args: &[&[u8]]) {
-        let db = self.db;
-        self.shard(key).effects.replay_as(db, args);
-    }
-
     /// Changes told so far by the locked shards, without what only expired.
     pub fn changes(&self) -> u64 {
         let of = |shard: &Shard| shard.effects.changes - shard.effects.expiries;
@@ -599,7 +586,7 @@ impl Shard {
         if self.discard(db, hash, key, lazy) {
             self.stats.expired += 1;
             self.effects.expiries += 1;
-            self.effects.replay_as(db, &[b"DEL", key]);
+            self.effects.replay_besides(db, &[b"DEL", key]);
             self.effects.changed(EventClass::EXPIRED, "expired", db, key);
         }
     }

@@ -24,12 +24,15 @@ impl Call<'_, '_> {
         let scripts = &self.server.scripts;
         let replace = !options.is_empty();
         let library = off_the_loop(|| scripts.registry.libraries().load(code, replace, &scripts.settings))?;
+        // Repeated, it makes the same library of whatever is there.
+        self.server.log_record_apart(&[b"FUNCTION", b"LOAD", b"REPLACE", code]);
         self.reply.bulk(library.name().as_bytes());
         Ok(())
     }
 
     pub(super) fn function_delete(&mut self) -> Result<(), Error> {
         self.server.scripts.registry.libraries().delete(self.args.raw(2))?;
+        self.server.log_record_apart(self.args.all());
         self.reply.ok();
         Ok(())
     }
@@ -154,6 +157,7 @@ impl Call<'_, '_> {
         self.refuse_without_room().await?;
         let (scripts, payload) = (&self.server.scripts, self.args.raw(2));
         off_the_loop(|| scripts.registry.libraries().restore(payload, policy, &scripts.settings))?;
+        self.server.log_record_apart(self.args.all());
         self.reply.ok();
         Ok(())
     }
@@ -168,6 +172,7 @@ impl Call<'_, '_> {
             _ => return Err(Error::subcommand_syntax(self.args)),
         }
         self.server.scripts.registry.libraries().flush();
+        self.server.log_record_apart(self.args.all());
         for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
             state.vm.forget_functions();
         }

@@ -212,7 +212,7 @@ impl Call<'_, '_> {
                     left += usize::from(keys.peek(parcel.key).is_some());
                 } else if keys.remove(parcel.key) {
                     keys.changed(EventClass::GENERIC, "del", parcel.key);
-                    keys.replay_as(parcel.key, &[b"DEL", parcel.key]);
+                    keys.replay_as(&[b"DEL", parcel.key]);
                 }
             }
         }

@@ -50,6 +50,7 @@ impl Call<'_, '_> {
     pub(super) fn script_load(&mut self) -> Result<(), Error> {
         let registry = &self.server.scripts.registry;
         let sha = registry.load(self.args.raw(2))?;
+        self.server.log_record_apart(self.args.all());
         registry.with(&sha, |script| note_sender(script, &self.session.client));
         self.reply.bulk(sha.as_bytes());
         Ok(())
@@ -73,6 +74,7 @@ impl Call<'_, '_> {
             _ => return Err(FLUSH_MODES),
         }
         self.server.scripts.registry.flush();
+        self.server.log_record_apart(self.args.all());
         for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
             state.vm.forget_scripts();
         }

@@ -5,6 +5,7 @@
 
 mod key_table;
 mod notify;
+mod record;
 mod wait;
 mod watch;
 
@@ -47,6 +48,7 @@ impl Server {
     /// What follows a command on one shard.
     #[inline]
     pub fn settle(&self, index: usize, state: &mut ShardState, moment: Moment<'_>) {
+        self.record_one(index, state);
         if state.shard.effects.has_events() {
             self.hear(&mut vec![(index, state)], moment);
         }
@@ -60,6 +62,7 @@ impl Server {
 
     /// What follows a command on several shards.
     pub fn settle_all(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>) {
+        self.record(guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
         if guards.iter().any(|(_, guard)| guard.shard.effects.has_events()) {
             self.hear(&mut held(guards), moment);
         }
@@ -120,6 +123,8 @@ impl Server {
 
     /// What follows the last command of a transaction.
     pub fn settle_transaction(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>, ready: Ready) {
+        // One record of all its commands; those that serve waiting clients have their own.
+        self.record(guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
         if !ready.is_empty() {
             self.serve_ready(&mut held(guards), ready, moment);
         }
@@ -239,7 +244,7 @@ impl Server {
         };
         let attempt = {
             let mut all = together(held, more.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
-            waiter.serve(|reply| {
+            let attempt = waiter.serve(|reply| {
                 let mark = reply.mark();
                 let mut rng = None;
                 let shards = all.iter_mut().map(|(index, state)| {
@@ -273,7 +278,10 @@ impl Server {
                 }
                 self.count_error(failed.unwrap_or(&error));
                 true
-            })
+            });
+            // Before the shards are let go that were locked for it.
+            self.record(all.into_iter());
+            attempt
         };
         for (_, guard) in &mut more {
             self.hand_over(guard, held);

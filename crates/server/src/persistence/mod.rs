@@ -6,6 +6,7 @@
 
 mod file;
 mod load;
+mod log;
 mod reload;
 
 pub use load::load;

@@ -210,7 +210,7 @@ fn expire_at(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: u64, unit_ms: i64, name:
 pub(in crate::commands) fn delete_due(cx: &mut Ctx<'_>, key: &[u8]) {
     cx.keys.remove(key);
     cx.keys.changed(EventClass::GENERIC, "del", key);
-    cx.keys.replay_as(key, &[b"DEL", key]);
+    cx.keys.replay_as(&[b"DEL", key]);
 }
 
 /// Gives `key` an expiry: a Unix time in milliseconds.
@@ -218,5 +218,5 @@ pub(in crate::commands) fn set_expiry(cx: &mut Ctx<'_>, key: &[u8], at: u64) {
     cx.keys.set_expiry(key, Some(at));
     cx.keys.changed(EventClass::GENERIC, "expire", key);
     let mut digits = itoa::Buffer::new();
-    cx.keys.replay_as(key, &[b"PEXPIREAT", key, digits.format(at).as_bytes()]);
+    cx.keys.replay_as(&[b"PEXPIREAT", key, digits.format(at).as_bytes()]);
 }

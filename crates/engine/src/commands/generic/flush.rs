@@ -57,6 +57,8 @@ pub(super) const FLUSHALL: Command = Command {
 fn flushdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let lazy = is_lazy(cx, args)?;
     cx.keys.flush(cx.keys.db(), lazy);
+    // As Redis does: an empty database may have keys elsewhere that have not expired there yet.
+    cx.keys.replay_as(args.all());
     cx.reply.ok();
     DONE
 }
@@ -66,6 +68,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     for db in 0..cx.settings.databases {
         cx.keys.flush(db, lazy);
     }
+    cx.keys.replay_as(args.all());
     cx.reply.ok();
     DONE
 }

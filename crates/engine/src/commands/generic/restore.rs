@@ -106,7 +106,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if at.is_some_and(|at| at <= now_ms) && cx.keys.deletes_due() {
         if cx.keys.remove(key) {
             cx.keys.changed(EventClass::GENERIC, "del", key);
-            cx.keys.replay_as(key, &[b"DEL", key]);
+            cx.keys.replay_as(&[b"DEL", key]);
         }
         cx.reply.ok();
         return DONE;
@@ -117,13 +117,13 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.keys.changed(EventClass::GENERIC, "restore", key);
     if let Some(at) = at
         && !options.absolute
-        && cx.keys.replays(key)
+        && cx.keys.replays()
     {
         let mut digits = itoa::Buffer::new();
         let mut again = vec![args.raw(0), key, digits.format(at).as_bytes()];
         again.extend_from_slice(args.from(3));
         again.push(b"ABSTTL");
-        cx.keys.replay_as(key, &again);
+        cx.keys.replay_as(&again);
     }
     cx.reply.ok();
     DONE

@@ -84,20 +84,20 @@ impl<'a> Replaying<'a> {
         match at {
             None => {
                 cx.keys.shrunk(EventClass::HASH, "hdel", key, drained);
-                self.replay(cx, key, &[b"HDEL", key], false);
+                self.replay(cx, &[b"HDEL", key], false);
             }
             Some(at) => {
                 cx.keys.note_deadlines(key);
                 cx.keys.changed(EventClass::HASH, "hexpire", key);
                 let mut digits = itoa::Buffer::new();
-                self.replay(cx, key, &[b"HPEXPIREAT", key, digits.format(at).as_bytes(), b"FIELDS"], true);
+                self.replay(cx, &[b"HPEXPIREAT", key, digits.format(at).as_bytes(), b"FIELDS"], true);
             }
         }
     }
 
     /// Says that these words and the fields, behind their number if `counted`, make the change again.
-    pub(super) fn replay(&self, cx: &mut Ctx<'_>, key: &[u8], words: &[&[u8]], counted: bool) {
-        if !cx.keys.replays(key) {
+    pub(super) fn replay(&self, cx: &mut Ctx<'_>, words: &[&[u8]], counted: bool) {
+        if !cx.keys.replays() {
             return;
         }
         let mut digits = itoa::Buffer::new();
@@ -106,6 +106,6 @@ impl<'a> Replaying<'a> {
             args.push(digits.format(self.0.len()).as_bytes());
         }
         args.extend_from_slice(&self.0);
-        cx.keys.replay_as(key, &args);
+        cx.keys.replay_as(&args);
     }
 }

@@ -86,7 +86,7 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Change::Clear => {
             if !changed.is_empty() {
                 cx.keys.changed(EventClass::HASH, "hpersist", key);
-                changed.replay(cx, key, &[b"HPERSIST", key, b"FIELDS"], true);
+                changed.replay(cx, &[b"HPERSIST", key, b"FIELDS"], true);
             }
         }
     }

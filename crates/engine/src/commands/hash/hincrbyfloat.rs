@@ -52,9 +52,9 @@ fn hincrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     hash.set_keeping_deadline(field, &text, cx.settings.hash, cx.settings.seed);
     cx.keys.changed(EventClass::HASH, "hincrbyfloat", key);
     if expires {
-        cx.keys.replay_as(key, &[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
+        cx.keys.replay_as(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
     } else {
-        cx.keys.replay_as(key, &[b"HSET", key, field, &text]);
+        cx.keys.replay_as(&[b"HSET", key, field, &text]);
     }
     cx.reply.bulk(&text);
     DONE

@@ -166,10 +166,10 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn replay(cx: &mut Ctx<'_>, key: &[u8], at: u64, pairs: &[&[u8]]) {
-    if cx.keys.replays(key) {
+    if cx.keys.replays() {
         let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
         let (time, count) = (time.format(at).as_bytes(), count.format(pairs.len() / 2).as_bytes());
         let words: &[&[u8]] = &[b"HSETEX", key, b"PXAT", time, b"FIELDS", count];
-        cx.keys.replay_as(key, &[words, pairs].concat());
+        cx.keys.replay_as(&[words, pairs].concat());
     }
 }

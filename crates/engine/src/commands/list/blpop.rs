@@ -63,7 +63,7 @@ fn pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
         list.pop(end, cx.settings.list, |element| bulk_element(cx.reply, element));
         let drained = list.is_empty();
         cx.keys.shrunk(EventClass::LIST, event_of_pop(end), key, drained);
-        cx.keys.replay_as(key, &[if end == End::Front { b"LPOP" } else { b"RPOP" }, key]);
+        cx.keys.replay_as(&[if end == End::Front { b"LPOP" } else { b"RPOP" }, key]);
         return DONE;
     }
     let keys = keys.iter().map(|key| WaitKey::new(key, &[args.raw(0), key, b"0"])).collect();

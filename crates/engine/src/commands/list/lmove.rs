@@ -105,7 +105,7 @@ fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResu
     if move_element(cx, args, from, to)? {
         let name = |end| if end == End::Front { &b"LEFT"[..] } else { b"RIGHT" };
         let (source, destination) = (args.raw(1), args.raw(2));
-        cx.keys.replay_as(source, &[b"LMOVE", source, destination, name(from), name(to)]);
+        cx.keys.replay_as(&[b"LMOVE", source, destination, name(from), name(to)]);
         return DONE;
     }
     let keys = vec![WaitKey::new(args.raw(1), args.all())];

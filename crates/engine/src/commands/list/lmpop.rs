@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
             let drained = pop_some(cx.reply, list, self.end, popped, cx.settings.list);
             cx.keys.shrunk(EventClass::LIST, event_of_pop(self.end), key, drained);
             let name: &[u8] = if self.end == End::Front { b"LPOP" } else { b"RPOP" };
-            cx.keys.replay_as(key, &[name, key, itoa::Buffer::new().format(popped).as_bytes()]);
+            cx.keys.replay_as(&[name, key, itoa::Buffer::new().format(popped).as_bytes()]);
             return Ok(true);
         }
         Ok(false)

@@ -47,7 +47,7 @@ fn a_pop_from_one_of_several_keys_is_replayed_as_a_pop_from_that_key() {
         engine.run(&["LMPOP", "2", "none", "l", "RIGHT", "COUNT", "9"]),
         "*2\r\n$1\r\nl\r\n*3\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n"
     );
-    assert_eq!(engine.replayed(), "RPOP l 3");
+    assert_eq!(engine.replayed(), "RPUSH l a b c, RPOP l 3");
 }
 
 #[test]

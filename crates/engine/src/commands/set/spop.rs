@@ -23,7 +23,7 @@ fn spop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return spop_count(cx, args);
     }
     let key = args.raw(1);
-    let copied = cx.keys.replays(key);
+    let copied = cx.keys.replays();
     let Some(set) = cx.keys.write_as::<Set>(key)? else {
         cx.reply.null();
         return DONE;
@@ -38,7 +38,7 @@ fn spop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let drained = set.is_empty();
     cx.keys.shrunk(EventClass::SET, "spop", key, drained);
     if let Some(member) = copy.flatten() {
-        cx.keys.replay_as(key, &[b"SREM", key, &member]);
+        cx.keys.replay_as(&[b"SREM", key, &member]);
     }
     DONE
 }
@@ -48,7 +48,7 @@ fn spop_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(Error::SYNTAX);
     }
     let (key, count) = (args.raw(1), args.count(2)?);
-    let copied = cx.keys.replays(key);
+    let copied = cx.keys.replays();
     let Some(set) = cx.keys.write_as::<Set>(key)?.filter(|_| count > 0) else {
         cx.reply.set(0);
         return DONE;
@@ -57,7 +57,7 @@ fn spop_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.set(set.len());
         set.iter().for_each(|member| bulk_element(cx.reply, member));
         cx.keys.shrunk(EventClass::SET, "spop", key, true);
-        cx.keys.replay_as(key, &[b"DEL", key]);
+        cx.keys.replay_as(&[b"DEL", key]);
         return DONE;
     }
     let mut copies = Vec::new();
@@ -77,7 +77,7 @@ fn spop_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if copied {
         let mut replay: Vec<&[u8]> = vec![b"SREM", key];
         replay.extend(copies.iter().map(Vec::as_slice));
-        cx.keys.replay_as(key, &replay);
+        cx.keys.replay_as(&replay);
     }
     DONE
 }

@@ -48,6 +48,7 @@ fn what_chance_took_is_replayed_by_name() {
         let mut copy = Engine::new(1);
         run(&mut engine, &format!("SADD s {members}"));
         run(&mut copy, &format!("SADD s {members}"));
+        engine.replayed();
         for command in ["SPOP s", "SPOP s 2", "SPOP s 2"] {
             run(&mut engine, command);
             let replayed = engine.replayed();

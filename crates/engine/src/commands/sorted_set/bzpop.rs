@@ -54,7 +54,7 @@ fn pop(cx: &mut Ctx<'_>, args: Args<'_>, extreme: Extreme) -> CmdResult {
         });
         let drained = set.is_empty();
         cx.keys.shrunk(EventClass::SORTED_SET, extreme.event(), key, drained);
-        cx.keys.replay_as(key, &[extreme.command(), key]);
+        cx.keys.replay_as(&[extreme.command(), key]);
         return DONE;
     }
     let keys = keys.iter().map(|key| WaitKey::new(key, &[args.raw(0), key, b"0"])).collect();

@@ -57,7 +57,7 @@ fn a_pop_from_one_of_several_keys_is_replayed_as_a_pop_from_that_key() {
     run(&mut engine, "ZADD z 1 a 2 b 3 c");
     run(&mut engine, "ZMPOP 2 none z MAX COUNT 2");
     run(&mut engine, "ZMPOP 2 none z MIN COUNT 9");
-    assert_eq!(engine.replayed(), "ZPOPMAX z 2, ZPOPMIN z 1");
+    assert_eq!(engine.replayed(), "ZADD z 1 a 2 b 3 c, ZPOPMAX z 2, ZPOPMIN z 1");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl<'a> Call<'a> {
             let drained = set.is_empty();
             cx.keys.shrunk(EventClass::SORTED_SET, self.extreme.event(), key, drained);
             let mut number = itoa::Buffer::new();
-            cx.keys.replay_as(key, &[self.extreme.command(), key, number.format(popped).as_bytes()]);
+            cx.keys.replay_as(&[self.extreme.command(), key, number.format(popped).as_bytes()]);
             return Ok(true);
         }
         Ok(false)

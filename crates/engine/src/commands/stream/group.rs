@@ -31,7 +31,7 @@ pub(super) fn consumer_for(group: &mut Group, name: &[u8], now_ms: u64) -> Optio
 
 /// Says how to make an entry pending as it is now, and the group's last id with it.
 pub(super) fn replay_pending(cx: &mut Ctx<'_>, key: &[u8], group_name: &[u8], id: StreamId) {
-    if !cx.keys.replays(key) {
+    if !cx.keys.replays() {
         return;
     }
     let Ok(Some(stream)) = cx.keys.get_as::<Stream>(key) else { return };
@@ -52,43 +52,40 @@ pub(super) fn replay_claim(
     last_id: StreamId,
 ) {
     let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-    cx.keys.replay_as(
+    cx.keys.replay_as(&[
+        b"XCLAIM",
         key,
-        &[
-            b"XCLAIM",
-            key,
-            group_name,
-            consumer,
-            b"0",
-            &id.text(),
-            b"TIME",
-            time.format(pending.delivered_ms).as_bytes(),
-            b"RETRYCOUNT",
-            count.format(pending.deliveries).as_bytes(),
-            b"FORCE",
-            b"JUSTID",
-            b"LASTID",
-            &last_id.text(),
-        ],
-    );
+        group_name,
+        consumer,
+        b"0",
+        &id.text(),
+        b"TIME",
+        time.format(pending.delivered_ms).as_bytes(),
+        b"RETRYCOUNT",
+        count.format(pending.deliveries).as_bytes(),
+        b"FORCE",
+        b"JUSTID",
+        b"LASTID",
+        &last_id.text(),
+    ]);
 }
 
 /// Says how to set the group's last id and count of entries read as they are now.
 pub(super) fn replay_group_id(cx: &mut Ctx<'_>, key: &[u8], group_name: &[u8]) {
-    if !cx.keys.replays(key) {
+    if !cx.keys.replays() {
         return;
     }
     let Ok(Some(stream)) = cx.keys.get_as::<Stream>(key) else { return };
     let Some(group) = stream.group(group_name) else { return };
     let (last_id, mut read) = (group.last_id.text(), itoa::Buffer::new());
     let read = group.entries_read.map_or("-1", |entries| read.format(entries)).as_bytes();
-    cx.keys.replay_as(key, &[b"XGROUP", b"SETID", key, group_name, &last_id, b"ENTRIESREAD", read]);
+    cx.keys.replay_as(&[b"XGROUP", b"SETID", key, group_name, &last_id, b"ENTRIESREAD", read]);
 }
 
 /// Tells of a new consumer, and how to make it again if nothing else does.
 pub(super) fn tell_created(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8], replay: bool) {
     cx.keys.changed(EventClass::STREAM, "xgroup-createconsumer", key);
     if replay {
-        cx.keys.replay_as(key, &[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
+        cx.keys.replay_as(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
     }
 }

@@ -100,7 +100,7 @@ fn replay(
 ) -> Result<(), Error> {
     let approximate = options.trim.filter(|trim| trim.approximate);
     let made_up = !matches!(options.id, NewId::Given(_));
-    if (made_up || approximate.is_some()) && cx.keys.replays(key) {
+    if (made_up || approximate.is_some()) && cx.keys.replays() {
         let Some(stream) = cx.keys.get_as::<Stream>(key)? else { return Ok(()) };
         let trim = options.trim.map(|trim| exact_threshold(stream, trim.to));
         let id = id.text();
@@ -110,7 +110,7 @@ fn replay(
         }
         args.push(&id);
         args.extend_from_slice(pairs);
-        cx.keys.replay_as(key, &args);
+        cx.keys.replay_as(&args);
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ struct Dropped {
 
 fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, name, now_ms) = (args.raw(1), args.raw(2), cx.keys.now_ms());
-    let replays = cx.keys.replays(key);
+    let replays = cx.keys.replays();
     let stream = cx.keys.write_as::<Stream>(key)?;
     let Some((view, group)) = stream.and_then(|stream| stream.with_group(name)) else {
         return Err(no_group(key, name));

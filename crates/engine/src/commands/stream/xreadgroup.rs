@@ -82,7 +82,7 @@ impl Part<'_> {
     fn serve(&self, cx: &mut Ctx<'_>) -> Result<bool, Error> {
         let now_ms = cx.keys.now_ms();
         // Whose ids need be known afterwards.
-        let mut delivered = cx.keys.replays(self.key).then(Vec::new);
+        let mut delivered = cx.keys.replays().then(Vec::new);
         let Some(stream) = cx.keys.write_as::<Stream>(self.key)? else { return Ok(false) };
         let Some((view, group)) = stream.with_group(self.group) else { return Ok(false) };
         let history = self.after != NEW_ENTRIES;

@@ -31,7 +31,7 @@ fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let exact = trim.approximate.then(|| exact_threshold(stream, trim.to));
         cx.keys.changed(EventClass::STREAM, "xtrim", key);
         if let Some((word, threshold)) = exact {
-            cx.keys.replay_as(key, &[b"XTRIM", key, word, b"=", &threshold]);
+            cx.keys.replay_as(&[b"XTRIM", key, word, b"=", &threshold]);
         }
     }
     cx.reply.count(removed);

@@ -94,7 +94,7 @@ fn delete(cx: &mut Ctx<'_>, key: &[u8]) -> bool {
     let removed = cx.keys.remove(key);
     if removed {
         cx.keys.changed(EventClass::GENERIC, "del", key);
-        cx.keys.replay_as(key, &[b"DEL", key]);
+        cx.keys.replay_as(&[b"DEL", key]);
     }
     removed
 }

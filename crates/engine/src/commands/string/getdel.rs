@@ -22,7 +22,7 @@ fn getdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     reply_value(cx, key)?;
     if cx.keys.remove(key) {
         cx.keys.changed(EventClass::GENERIC, "del", key);
-        cx.keys.replay_as(key, &[b"DEL", key]);
+        cx.keys.replay_as(&[b"DEL", key]);
     }
     DONE
 }

@@ -94,7 +94,7 @@ fn getex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         (Change::Persist, _) if cx.keys.peek(key).is_some_and(|entry| entry.expiry_ms().is_some()) => {
             cx.keys.set_expiry(key, None);
             cx.keys.changed(EventClass::GENERIC, "persist", key);
-            cx.keys.replay_as(key, &[b"PERSIST", key]);
+            cx.keys.replay_as(&[b"PERSIST", key]);
         }
         _ => {}
     }

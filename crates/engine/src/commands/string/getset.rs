@@ -30,6 +30,6 @@ fn getset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     reply_value(cx, key)?;
     cx.keys.set_str(key, value, Expiry::Clear);
     cx.keys.changed(EventClass::STRING, "set", key);
-    cx.keys.replay_as(key, &[b"SET", key, value]);
+    cx.keys.replay_as(&[b"SET", key, value]);
     DONE
 }

@@ -47,7 +47,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         entry.set_apart(&text);
     }
     cx.keys.changed(EventClass::STRING, "incrbyfloat", key);
-    cx.keys.replay_as(key, &[b"SET", key, &text, b"KEEPTTL"]);
+    cx.keys.replay_as(&[b"SET", key, &text, b"KEEPTTL"]);
     cx.reply.bulk(&text);
     DONE
 }

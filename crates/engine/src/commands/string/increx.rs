@@ -308,12 +308,12 @@ fn store<N: Number>(cx: &mut Ctx<'_>, key: &[u8], sum: N, at: Option<u64>, persi
     if persist {
         cx.keys.set_expiry(key, None);
         cx.keys.changed(EventClass::GENERIC, "persist", key);
-        cx.keys.replay_as(key, &[b"SET", key, &text]);
+        cx.keys.replay_as(&[b"SET", key, &text]);
     } else if let Some(at) = at {
         cx.keys.set_expiry(key, Some(at));
         cx.keys.changed(EventClass::GENERIC, "expire", key);
-        cx.keys.replay_as(key, &[b"SET", key, &text, b"PXAT", itoa::Buffer::new().format(at).as_bytes()]);
+        cx.keys.replay_as(&[b"SET", key, &text, b"PXAT", itoa::Buffer::new().format(at).as_bytes()]);
     } else {
-        cx.keys.replay_as(key, &[b"SET", key, &text, b"KEEPTTL"]);
+        cx.keys.replay_as(&[b"SET", key, &text, b"KEEPTTL"]);
     }
 }

@@ -167,5 +167,5 @@ pub(super) fn store_expiring(cx: &mut Ctx<'_>, key: &[u8], value: &[u8], at: u64
     cx.keys.changed(EventClass::STRING, "set", key);
     cx.keys.changed(EventClass::GENERIC, "expire", key);
     let mut digits = itoa::Buffer::new();
-    cx.keys.replay_as(key, &[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+    cx.keys.replay_as(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
 }

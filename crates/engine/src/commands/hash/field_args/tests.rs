@@ -253,15 +253,18 @@ fn deadlines_go_where_their_hash_goes() {
     }
 }
 
+/// What is replayed is the call itself.
+const SAME: &str = "the call";
+
 #[test]
 fn every_change_is_told_and_can_be_replayed() {
     let mut engine = Engine::listening(1);
     for (line, told, replayed) in [
-        ("HSET h a 1 b 2 c 3", "hset h", ""),
+        ("HSET h a 1 b 2 c 3", "hset h", SAME),
         ("HEXPIRE h 10 FIELDS 3 a x b", "hexpire h", "HPEXPIREAT h 1700000010000 FIELDS 2 a b"),
         ("HEXPIRE h 10 XX FIELDS 1 c", "", ""),
         ("HTTL h FIELDS 1 a", "", ""),
-        ("HPERSIST h FIELDS 2 b c", "hpersist h", ""),
+        ("HPERSIST h FIELDS 2 b c", "hpersist h", SAME),
         ("HPERSIST h FIELDS 1 b", "", ""),
         ("HGETEX h FIELDS 1 a", "", ""),
         ("HGETEX h PX 5 FIELDS 2 c x", "hexpire h", "HPEXPIREAT h 1700000000005 FIELDS 1 c"),
@@ -269,7 +272,7 @@ fn every_change_is_told_and_can_be_replayed() {
         ("HINCRBYFLOAT h a 1", "hincrbyfloat h", "HSETEX h KEEPTTL FIELDS 1 a 2"),
         ("HINCRBYFLOAT h b 1", "hincrbyfloat h", "HSET h b 3"),
         ("HSETEX h EX 1 FIELDS 1 d 4", "hset h, hexpire h", "HSETEX h PXAT 1700000001000 FIELDS 1 d 4"),
-        ("HSETEX h KEEPTTL FIELDS 1 d 5", "hset h", ""),
+        ("HSETEX h KEEPTTL FIELDS 1 d 5", "hset h", SAME),
         ("HSETEX h FNX FIELDS 1 d 5", "", ""),
         ("HSETEX h EXAT 1 FIELDS 1 d 4", "hset h, hdel h", "HDEL h d"),
         ("HGETDEL h FIELDS 2 a x", "hdel h", "HDEL h a"),
@@ -278,6 +281,7 @@ fn every_change_is_told_and_can_be_replayed() {
         ("HSETEX h EXAT 0 FIELDS 1 c 1", "hset h, hdel h, del h", "HDEL h c"),
     ] {
         run(&mut engine, line);
+        let replayed = if replayed == SAME { line } else { replayed };
         assert_eq!((engine.told().as_str(), engine.replayed().as_str()), (told, replayed), "{line}");
     }
     engine.encoding = Encoding::Resp3;
