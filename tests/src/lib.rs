@@ -5,6 +5,7 @@
 //! Naming a `redis-server` there runs the tests with Redis on both sides, which proves that they are deterministic.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A harness that cannot go on must fail the test loudly.
 
+pub mod content;
 pub mod corpus;
 pub mod oracle;
 pub mod programs;
@@ -13,3 +14,4 @@ pub mod resp;
 pub mod server;
 pub mod stream;
 pub mod tcl;
+pub mod values;

@@ -34,6 +34,8 @@ pub struct Server {
     port: u16,
     dir: PathBuf,
     is_redis: bool,
+    program: PathBuf,
+    args: Vec<String>,
     _port_lock: File,
 }
 
@@ -43,35 +45,49 @@ impl Server {
     /// # Panics
     /// When the server ends or does not answer in time; its log is then part of the message.
     pub fn start(kind: Kind, args: &[&str]) -> Server {
+        Server::try_start(kind, args).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same, for a server that may refuse to start.
+    ///
+    /// # Errors
+    /// That it ended or does not answer in time, with its log.
+    pub fn try_start(kind: Kind, args: &[&str]) -> Result<Server, String> {
         let (port, port_lock) = free_port();
         let dir = temp_dir();
         let program = program(kind);
-        let log = File::create(dir.join("log")).unwrap();
-        let mut command = Command::new(&program);
-        command
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
-            .arg(&dir)
-            .current_dir(&dir)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        if is_redis(&program) {
-            command.args(["--save", "", "--appendonly", "no"]).args(without_shards(args));
-        } else {
-            command.args(args);
-        }
-        // SAFETY: prctl is async-signal-safe and touches no memory; it ties the child's life to its parent's.
-        unsafe {
-            command.pre_exec(|| {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                Ok(())
-            });
-        }
-        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()));
         let is_redis = is_redis(&program);
-        let mut server = Server { child, port, dir, is_redis, _port_lock: port_lock };
-        server.wait_until_ready();
-        server
+        let mut all =
+            vec!["--port".to_owned(), port.to_string(), "--bind".to_owned(), "127.0.0.1".to_owned()];
+        all.extend(["--dir".to_owned(), dir.display().to_string()]);
+        let args = if is_redis {
+            all.extend(["--save", "", "--appendonly", "no"].map(str::to_owned));
+            without_shards(args)
+        } else {
+            args.to_vec()
+        };
+        all.extend(args.into_iter().map(str::to_owned));
+        let child = spawn(&program, &all, &dir);
+        let mut server = Server { child, port, dir, is_redis, program, args: all, _port_lock: port_lock };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// Ends the process at once, as a crash does, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts the program again where it was, with the same arguments and what it left in its directory, and waits
+    /// until it answers.
+    ///
+    /// # Errors
+    /// That it ended or does not answer in time, with its log.
+    pub fn start_again(&mut self) -> Result<(), String> {
+        self.kill();
+        self.child = spawn(&self.program, &self.args, &self.dir);
+        self.wait_until_ready()
     }
 
     /// Whether it is redis-server, whatever it stands for.
@@ -176,21 +192,21 @@ impl Server {
         unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("the server ended at once ({status}); its log:\n{}", self.log());
+                return Err(format!("the server ended at once ({status}); its log:\n{}", self.log()));
             }
             if let Ok(mut client) = Client::tcp(self.port)
                 && let Ok(reply) = client.command(&["PING"])
                 && !reply.raw.starts_with(b"-LOADING")
             {
-                return;
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        panic!("the server does not answer; its log:\n{}", self.log());
+        Err(format!("the server does not answer; its log:\n{}", self.log()))
     }
 }
 
@@ -246,6 +262,21 @@ fn program(kind: Kind) -> PathBuf {
         Kind::Redis => PathBuf::from(std::env::var_os("REDIS_SERVER_BIN").unwrap_or("redis-server".into())),
         Kind::Moonshard => moonshard_binary(),
     }
+}
+
+/// Starts a program whose output is added to the file `log` of its directory.
+fn spawn(program: &Path, args: &[String], dir: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
+    let mut command = Command::new(program);
+    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    // SAFETY: prctl is async-signal-safe and touches no memory; it ties the child's life to its parent's.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+    command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
 }
 
 fn is_redis(program: &Path) -> bool {
