@@ -1,4 +1,5 @@
-//! Splits a line of text into arguments: inline commands, lines of the configuration file, `redis.conf` values.
+//! Splits a line of text into arguments, and quotes them: inline commands, lines of the configuration file, of the
+//! append-only log's manifest, `redis.conf` values.
 
 /// The arguments of `line`, or `None` when its quotes are unbalanced or a closing quote is not followed by a blank.
 ///
@@ -20,6 +21,31 @@ pub fn split_args(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         args.push(arg);
         at = end;
     }
+}
+
+/// Writes `text` in double quotes, so that [`split_args`] reads it back. Linear in its length.
+pub fn quote(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'\\' | b'"' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\r' => out.extend(b"\\r"),
+            b'\t' => out.extend(b"\\t"),
+            0x07 => out.extend(b"\\a"),
+            0x08 => out.extend(b"\\b"),
+            b' '..=b'~' => out.push(byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Whether `text` has to be [quoted](quote) to come back as one argument. Redis decides it likewise, but for single
+/// quotes, which it leaves bare and then cannot read.
+pub fn needs_quotes(text: &[u8]) -> bool {
+    text.is_empty()
+        || text.iter().any(|byte| matches!(byte, b'\\' | b'"' | b'\'') || !byte.is_ascii_graphic())
 }
 
 /// Takes one argument from `at` on, and says where it ends.
@@ -104,7 +130,7 @@ fn hex(digit: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::split_args;
+    use super::{needs_quotes, quote, split_args};
     use proptest::prelude::*;
 
     fn split(line: &str) -> Option<Vec<String>> {
@@ -152,12 +178,18 @@ mod tests {
     proptest! {
         #[test]
         fn quoted_bytes_come_back(args in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..6)) {
-            let quote = |arg: &Vec<u8>| {
+            let escaped = |arg: &Vec<u8>| {
                 let body: String = arg.iter().map(|byte| format!("\\x{byte:02x}")).collect();
                 format!("\"{body}\"")
             };
-            let line = args.iter().map(quote).collect::<Vec<_>>().join(" ");
-            prop_assert_eq!(split_args(line.as_bytes()), Some(args));
+            let line = args.iter().map(escaped).collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(split_args(line.as_bytes()), Some(args.clone()));
+            let mut line = Vec::new();
+            for arg in &args {
+                if needs_quotes(arg) { quote(arg, &mut line) } else { line.extend(arg) }
+                line.push(b' ');
+            }
+            prop_assert_eq!(split_args(&line), Some(args));
         }
 
         #[test]

@@ -21,6 +21,7 @@ use crate::shutdown::Shutdown;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::tracking::Tracking;
+use moonshard_disk::FaultyDisk;
 use moonshard_engine::keyspace::{Garbage, Shard};
 use moonshard_engine::{Error, EvictionPolicy, Rng};
 use moonshard_lock::ShardLock;
@@ -86,6 +87,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// Whether what happens by itself does not (`DEBUG PAUSE-CRON`).
     pub cron_paused: AtomicBool,
+    /// Where everything lies that is kept on disk.
+    pub disk: Arc<FaultyDisk>,
     /// Snapshots on disk.
     pub persistence: Persistence,
     /// Told to end.
@@ -209,6 +212,7 @@ impl Server {
             monitors,
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
+            disk: Arc::default(),
             persistence: Persistence::default(),
             shutdown: Shutdown::default(),
             errors: Mutex::default(),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use moonshard_protocol::split_args::quote;
+
 use super::directive::{Refusal, Taken};
 use super::error::reason;
 use super::number::{format_double, format_memory, lenient, memory};
@@ -348,22 +350,4 @@ impl Compound for Percentiles {
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(" ")
-}
-
-/// Writes `text` in double quotes, so that [`moonshard_protocol::split_args`] reads it back.
-pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            0x07 => out.extend(b"\\a"),
-            0x08 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bitflags::bitflags;
+use moonshard_protocol::split_args::quote;
 
-use super::compound::{Lines, quote};
+use super::compound::Lines;
 use super::number::{format_memory, integer, lenient, memory};
 use super::table::{DIRECTIVES, Settings};
 

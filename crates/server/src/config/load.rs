@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use moonshard_engine::glob;
-use moonshard_protocol::split_args::split_args;
+use moonshard_protocol::split_args::{quote, split_args};
 
 use crate::acl::DeclaredUser;
 
-use super::compound::{path_from, quote};
+use super::compound::path_from;
 use super::directive::{DirectiveFlags, Refusal, Taken, find};
 use super::error::{StartError, reason};
 use super::help::{help_text, version_text};

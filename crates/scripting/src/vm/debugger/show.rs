@@ -2,6 +2,7 @@
 
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Args;
+use moonshard_protocol::split_args::quote;
 use moonshard_protocol::tape::{Item, Tape};
 use moonshard_protocol::{Encoding, Reply};
 use std::ffi::c_int;
@@ -25,24 +26,6 @@ pub(super) fn command(args: Args<'_>) -> Vec<u8> {
         line.extend_from_slice(arg);
     }
     line
-}
-
-/// A string in quotes, with what is not printable escaped.
-pub(super) fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            0x07 => out.extend(b"\\a"),
-            0x08 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
 }
 
 /// A number as C's `%g` prints it.
@@ -97,7 +80,7 @@ unsafe fn value_at(state: *mut lua_State, index: c_int, depth: u32, len_max: usi
                 let mut len = 0;
                 let start = ffi::lua_tolstring(state, index, &raw mut len);
                 let bytes = std::slice::from_raw_parts(start.cast(), len);
-                quoted(&bytes[..len.min(len_max)], out);
+                quote(&bytes[..len.min(len_max)], out);
             }
             ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, index) != 0 => out.extend(b"true"),
             ffi::LUA_TBOOLEAN => out.extend(b"false"),
@@ -176,9 +159,9 @@ fn item(tape: &mut Tape<'_>, budget: usize, out: &mut Vec<u8>) {
     let Some(found) = tape.next() else { return };
     match found {
         Item::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
-        Item::Bulk(bytes) => quoted(&bytes[..bytes.len().min(budget)], out),
-        Item::Status(text) => quoted(&[b"+", text].concat(), out),
-        Item::Error(line) => quoted(&[b"-", line].concat(), out),
+        Item::Bulk(bytes) => quote(&bytes[..bytes.len().min(budget)], out),
+        Item::Status(text) => quote(&[b"+", text].concat(), out),
+        Item::Error(line) => quote(&[b"-", line].concat(), out),
         Item::Null2 => out.extend(b"NULL"),
         Item::Null3 => out.extend(b"(null)"),
         Item::Bool(value) => out.extend(if value { &b"#true"[..] } else { b"#false" }),
@@ -203,7 +186,7 @@ fn item(tape: &mut Tape<'_>, budget: usize, out: &mut Vec<u8>) {
             }
             out.push(b'}');
         }
-        Item::Verbatim(_, text) => quoted(&text[..text.len().min(budget)], out),
+        Item::Verbatim(_, text) => quote(&text[..text.len().min(budget)], out),
         Item::BigNumber(digits) => out.extend_from_slice(digits),
     }
 }

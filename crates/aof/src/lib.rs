@@ -1,0 +1,13 @@
+//! The append-only log's format, as Redis 7 has it: a manifest that names a base file and increments, and files of
+//! commands in RESP.
+//!
+//! [`Manifest`] is read, changed and written. [`encode`] makes the bytes of a command, [`Reader`] finds the commands in a
+//! file and trusts nothing that it reads. Nothing here runs a command or knows what one does.
+
+mod encode;
+mod manifest;
+mod reader;
+
+pub use encode::{encode, encode_timestamp};
+pub use manifest::{FileEntry, Manifest, ManifestError, ReadManifestError, manifest_path};
+pub use reader::{Command, Damage, Item, RDB_MAGIC, Reader};
