@@ -59,6 +59,7 @@ impl Engine {
             rng: &mut self.rng,
             exchange: &moonshard_engine::NoSubscribers,
             scripts,
+            server: None,
         }
     }
 }

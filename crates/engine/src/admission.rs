@@ -58,7 +58,7 @@ fn admit_script(
 ) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
     if flags.contains(Flags::NOSCRIPT) && !script.unrestricted {
-        return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+        return Err(Error::NOT_FROM_SCRIPT);
     }
     if let Some(access) = access {
         access.admit(entry, args, Occasion::Script)?;
@@ -92,9 +92,7 @@ fn check_keys(allowed: &ScriptKeys, entry: &Entry, args: Args<'_>) -> Result<(),
     }
     let meta = &entry.command.meta;
     if matches!(meta.route, Route::All | Route::Cursor) || (meta.widens)(args) {
-        return Err(Error::fixed(
-            "ERR Script attempted to run a command over all keys without the flag allow-undeclared-keys",
-        ));
+        return Err(Error::ALL_KEYS_UNDECLARED);
     }
     let mut outside = None;
     let mut check = |key: &[u8]| {

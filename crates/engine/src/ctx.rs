@@ -10,6 +10,7 @@ use crate::exchange::{Exchange, Reach};
 use crate::keyspace::Keyspace;
 use crate::rng::Rng;
 use crate::sample_reply::sample_reply;
+use crate::server_commands::ServerCommands;
 use crate::settings::Settings;
 use crate::wait::Wait;
 use moonshard_protocol::Reply;
@@ -180,6 +181,8 @@ pub struct Ctx<'a> {
     pub exchange: &'a dyn Exchange,
     /// What runs scripts, where the command may run any.
     pub scripts: Option<&'a mut (dyn ScriptRunner + 'static)>,
+    /// What answers the server's own commands to scripts, where there is a server.
+    pub server: Option<&'a dyn ServerCommands>,
 }
 
 impl Ctx<'_> {
@@ -244,11 +247,7 @@ impl Ctx<'_> {
             Handler::Server(ServerCommand::Debug) if matches!(self.caller, Caller::Script(_)) => {
                 debug_in_script
             }
-            _ => {
-                let error = Error::fixed("ERR This Redis command is not allowed from script");
-                error.write(self.reply);
-                return Err(error);
-            }
+            _ => serve,
         };
         let mark = self.reply.mark();
         let flags = entry.command.meta.flags;
@@ -321,13 +320,22 @@ impl Ctx<'_> {
     }
 }
 
+/// What the server answers, to a script.
+#[cold]
+fn serve(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    match (&cx.caller, cx.server) {
+        (Caller::Script(_), Some(server)) => server.serve(cx, args),
+        _ => Err(Error::NOT_FROM_SCRIPT),
+    }
+}
+
 /// DEBUG by a script, which is for tests only.
 fn debug_in_script(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if args.len() == 3 && args.is(1, "protocol") {
         sample_reply(cx.reply, args.raw(2))?;
         return DONE;
     }
-    Err(Error::fixed("ERR This Redis command is not allowed from script"))
+    Err(Error::NOT_FROM_SCRIPT)
 }
 
 /// SELECT by a script.

@@ -71,6 +71,10 @@ texts! {
     EXPIRE_NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible";
     /// Two options that exclude each other, of the EXPIRE family.
     EXPIRE_GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
+    /// A command that scripts may not call.
+    NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
+    /// A command that looks at all keys, of a script that has locked some.
+    ALL_KEYS_UNDECLARED = "ERR Script attempted to run a command over all keys without the flag allow-undeclared-keys";
     /// The command is only for cluster mode.
     CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
 }

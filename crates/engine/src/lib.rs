@@ -21,6 +21,7 @@ pub mod glob;
 pub mod keyspace;
 mod rng;
 mod sample_reply;
+mod server_commands;
 mod settings;
 pub mod slot;
 #[cfg(test)]
@@ -37,5 +38,6 @@ pub use error::Error;
 pub use exchange::{Exchange, NoSubscribers, Reach};
 pub use rng::Rng;
 pub use sample_reply::sample_reply;
+pub use server_commands::ServerCommands;
 pub use settings::{EvictionPolicy, Settings};
 pub use wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};

@@ -106,6 +106,7 @@ impl Engine {
             rng: &mut self.rng,
             exchange: &crate::NoSubscribers,
             scripts: None,
+            server: None,
         };
         let outcome = cx.call(entry, args);
         (outcome, reply.into_bytes())

@@ -4,7 +4,7 @@
 use crate::server::Server;
 use crate::shards::{ShardGuards, ShardState};
 use moonshard_engine::command::CommandId;
-use moonshard_engine::keyspace::{CommandStats, Latencies, ShardStats};
+use moonshard_engine::keyspace::{CommandStats, Latencies, Shard, ShardStats};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -40,7 +40,12 @@ pub struct ShardFigures {
 
 impl ShardFigures {
     fn take(&mut self, state: &ShardState) {
-        let shard = &state.shard;
+        self.take_keyspace(&state.shard);
+        self.lua_bytes = state.vm.heap_bytes() as u64;
+        self.compiled = state.vm.compiled() as u64;
+    }
+
+    fn take_keyspace(&mut self, shard: &Shard) {
         let of = |database: &moonshard_engine::keyspace::Database| DatabaseFigures {
             keys: database.len() as u64,
             expires: database.expiring() as u64,
@@ -51,8 +56,6 @@ impl ShardFigures {
         self.table_bytes = shard.databases.iter().map(|database| database.table_bytes() as u64).sum();
         self.changes = shard.effects.changes;
         self.stats.clone_from(&shard.stats);
-        self.lua_bytes = state.vm.heap_bytes() as u64;
-        self.compiled = state.vm.compiled() as u64;
     }
 }
 
@@ -163,6 +166,17 @@ impl Server {
         for (index, guard) in guards {
             if let Some(figures) = figures.get_mut(*index) {
                 figures.take(guard);
+            }
+        }
+    }
+
+    /// Takes the figures of shards that a script has locked, but for those of the VM, which is at work.
+    pub fn note_keyspace_figures<'s>(&self, shards: impl Iterator<Item = &'s mut Shard>) {
+        let mut figures = self.figures.shards.lock();
+        figures.resize_with(self.shards.len(), ShardFigures::default);
+        for shard in shards {
+            if let Some(figures) = figures.get_mut(shard.index) {
+                figures.take_keyspace(shard);
             }
         }
     }

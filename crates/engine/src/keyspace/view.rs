@@ -508,6 +508,16 @@ impl<'a> Keyspace<'a> {
         }
     }
 
+    /// The locked shards, in ascending order.
+    pub fn locked(&mut self) -> impl Iterator<Item = &mut Shard> {
+        let (one, many) = match &mut self.shards {
+            Shards::None => (None, None),
+            Shards::One(shard) => (Some(&mut **shard), None),
+            Shards::Many(shards) => (None, Some(shards.iter_mut().filter_map(Option::as_deref_mut))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
     /// The first of the locked shards: where what is counted once goes.
     #[inline]
     pub fn first_shard(&mut self) -> Option<&mut Shard> {

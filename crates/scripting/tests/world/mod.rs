@@ -74,6 +74,7 @@ impl World {
                     rng: &mut self.rng,
                     exchange: &moonshard_engine::NoSubscribers,
                     scripts: Some(&mut self.vm),
+                    server: None,
                 };
                 let _ = cx.call(entry, args);
             }

@@ -1,6 +1,7 @@
 //! FUNCTION and its subcommands.
 
 use super::Call;
+use super::locked::Held;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::{Error, glob};
 use moonshard_scripting::{ENGINE, Function, Kind, Library, RestorePolicy, ScriptFlags, SlowCall};
@@ -173,7 +174,7 @@ impl Call<'_, '_> {
         }
         self.server.scripts.registry.libraries().flush();
         self.server.log_record_apart(self.args.all());
-        for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
+        for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_functions();
         }
         for cell in &self.server.shards {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use target::{Failure, Request, Target};
 
 const IN_TRANSACTION: Error =
-    Error::fixed("ERR MIGRATE waits for another server, which nothing does inside a transaction");
+    Error::fixed("ERR MIGRATE waits for another server, which nothing does inside a transaction or a script");
 const CHANGED: Error =
     Error::fixed("TRYAGAIN Keys were changed while they were sent: the target has them as they were before");
 const KEY_AND_KEYS: Error =

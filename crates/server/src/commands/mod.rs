@@ -7,6 +7,7 @@ mod cluster;
 mod config;
 mod debug;
 mod function;
+mod in_script;
 mod info;
 mod latency;
 mod locked;
@@ -32,7 +33,6 @@ mod transaction;
 use crate::config::{AllowedFor, Settings};
 use crate::connection::Session;
 use crate::server::Server;
-use crate::shards::ShardGuards;
 use moonshard_engine::command::{Entry, Flags, ServerCommand, SessionCommand};
 use moonshard_engine::{Args, Error};
 use moonshard_protocol::Reply;
@@ -40,6 +40,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use client_list::describe as describe_client;
+pub use in_script::ScriptHost;
+use locked::Held;
 pub use transaction::Transaction;
 
 /// One call: who calls, with what, and where the reply goes.
@@ -62,8 +64,8 @@ pub struct Call<'a, 'g> {
     pub now_ms: u64,
     /// Microseconds beyond it.
     pub micros: u16,
-    /// The shards that the transaction has locked in which the call runs.
-    pub held: Option<&'a mut ShardGuards<'g>>,
+    /// The shards that are locked already, by what the call runs in.
+    pub held: Option<Held<'a, 'g>>,
 }
 
 impl Call<'_, '_> {

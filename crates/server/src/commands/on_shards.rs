@@ -1,6 +1,6 @@
 //! Commands on keys by the general path: locks the shards that a call needs, waits for them if need be, and runs it.
 
-use super::Call;
+use super::{Call, ScriptHost};
 use crate::acl::Heard;
 use crate::effects::Moment;
 use crate::memory::needs_room;
@@ -103,6 +103,7 @@ impl Call<'_, '_> {
             rng: &mut rng,
             exchange: &self.server.pubsub,
             scripts: None,
+            server: None,
         };
         let outcome = cx.call(self.entry, self.args);
         let nanos = started.elapsed().as_nanos() as u64;
@@ -128,6 +129,7 @@ impl Call<'_, '_> {
         }
         let started = Instant::now();
         let denials = Heard::new(self.server, &self.session.client, None);
+        let host = ScriptHost::new(self.server, &self.session.client);
         let outcome = {
             let mut runner = None;
             let only = if let [(index, _)] = &guards[..] { Some(*index) } else { None };
@@ -156,6 +158,7 @@ impl Call<'_, '_> {
                 rng,
                 exchange: &self.server.pubsub,
                 scripts: Some(vm),
+                server: Some(&host),
             };
             cx.call(self.entry, self.args)
         };

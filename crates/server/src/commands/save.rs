@@ -1,6 +1,7 @@
 //! SAVE, BGSAVE, LASTSAVE.
 
 use super::Call;
+use super::locked::Held;
 use moonshard_engine::Error;
 use moonshard_lock::lock_all;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,7 +21,8 @@ impl Call<'_, '_> {
         }
         self.server.claim_snapshot()?;
         let begun = match &mut self.held {
-            Some(guards) => self.server.begin_snapshot(guards),
+            Some(Held::Transaction(guards)) => self.server.begin_snapshot(guards),
+            Some(Held::Script { .. }) => return Err(Error::NOT_FROM_SCRIPT),
             None => {
                 let all: Vec<usize> = (0..self.server.shards.len()).collect();
                 let Ok(mut guards) = lock_all(&self.server.shards, &all).await else {

@@ -1,6 +1,7 @@
 //! SCRIPT and its subcommands.
 
 use super::Call;
+use super::locked::Held;
 use super::on_shards::Needs;
 use crate::connection::ReplyMode;
 use crate::debugging::{Job, Mode};
@@ -75,7 +76,7 @@ impl Call<'_, '_> {
         }
         self.server.scripts.registry.flush();
         self.server.log_record_apart(self.args.all());
-        for (_, state) in self.held.iter_mut().flat_map(|guards| guards.iter_mut()) {
+        for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_scripts();
         }
         for cell in &self.server.shards {

@@ -1,6 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use super::Call;
+use super::locked::Held;
 use super::on_shards::Needs;
 use crate::acl::Heard;
 use crate::clients::flag;
@@ -305,7 +306,7 @@ impl Call<'_, '_> {
             },
             Handler::Session(command) => {
                 let started = Instant::now();
-                call.held = Some(guards);
+                call.held = Some(Held::Transaction(guards));
                 let outcome = Box::pin(call.run_session(command)).await;
                 call.observe(outcome.is_err(), started);
                 outcome
@@ -314,7 +315,7 @@ impl Call<'_, '_> {
                 let started = Instant::now();
                 server.note_figures(guards);
                 server.note_script_figures(guards);
-                call.held = Some(guards);
+                call.held = Some(Held::Transaction(guards));
                 let outcome = Box::pin(call.run_server(command)).await;
                 call.observe(outcome.is_err(), started);
                 outcome

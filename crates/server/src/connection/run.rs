@@ -4,6 +4,7 @@
 use super::batch::{Batch, Key, Place};
 use super::{Connection, ReplyMode};
 use crate::acl::Heard;
+use crate::commands::ScriptHost;
 use crate::effects::Moment;
 use crate::memory::needs_room;
 use crate::server::{Server, unix_micros};
@@ -170,6 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mark = self.reply.mark();
         let ShardState { shard, vm, rng } = &mut *state;
         let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
+        let host = ScriptHost::new(&self.server, &self.session.client);
         let mut cx = Ctx {
             keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
                 .at_micros(self.micros)
@@ -182,6 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rng,
             exchange: &self.server.pubsub,
             scripts: Some(vm),
+            server: Some(&host),
         };
         match cx.call(entry, args) {
             Ok(Flow::Done) => {}
@@ -217,6 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rng: &mut rng,
             exchange: &self.server.pubsub,
             scripts: None,
+            server: None,
         };
         let outcome = cx.call(entry, args);
         self.session.count(entry.id, outcome.is_err(), 0);

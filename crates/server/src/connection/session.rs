@@ -72,8 +72,15 @@ pub struct Session {
 impl Session {
     /// A new connection's.
     pub fn new(client: Arc<Client>, acl: &Acl) -> Self {
+        let session = Self::of_script(client, acl);
+        session.show_user();
+        session
+    }
+
+    /// A script's own, for one of its calls.
+    pub fn of_script(client: Arc<Client>, acl: &Acl) -> Self {
         let identity = Identity::new(acl);
-        let session = Self {
+        Self {
             client,
             protocol: Encoding::Resp2,
             db: 0,
@@ -94,9 +101,7 @@ impl Session {
             caching: false,
             closing: false,
             uncounted: Vec::new(),
-        };
-        session.show_user();
-        session
+        }
     }
 
     /// Notes what is to follow its commands, after its subscriptions or its tracking have changed.

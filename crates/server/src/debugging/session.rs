@@ -4,6 +4,7 @@ use super::key_copies::KeyCopies;
 use super::link::{Link, Terminal};
 use crate::acl::Heard;
 use crate::clients::Client;
+use crate::commands::ScriptHost;
 use crate::effects::Moment;
 use crate::server::{Server, unix_micros};
 use crate::shards::{ShardState, in_their_places};
@@ -240,6 +241,10 @@ impl Session<'_> {
         };
         let micros = unix_micros();
         let denials = Heard::new(&job.server, &job.client, None);
+        let host = match job.mode {
+            Mode::Copy => ScriptHost::over_copies(&job.server, &job.client),
+            Mode::Sync => ScriptHost::new(&job.server, &job.client),
+        };
         let mut cx = Ctx {
             keys: Keyspace::new(shards, job.db, micros / 1000, &job.settings)
                 .at_micros((micros % 1000) as u16)
@@ -252,6 +257,7 @@ impl Session<'_> {
             rng,
             exchange: &job.server.pubsub,
             scripts: Some(&mut vm),
+            server: Some(&host),
         };
         if let Err(error) = cx.call(job.entry, self.args) {
             job.server.count_error(&error);

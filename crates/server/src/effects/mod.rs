@@ -265,6 +265,7 @@ impl Server {
                     rng,
                     exchange: &self.pubsub,
                     scripts: None,
+                    server: None,
                 };
                 let error = match cx.resume(entry, args) {
                     Ok(Flow::Done) => return true,

@@ -30,7 +30,7 @@ fn run_script(cx: &mut Ctx<'_>, command: &Command, args: Args<'_>) -> CmdResult 
     let call = ScriptCall::parse(command, args)?;
     // What runs scripts is not there for a script's own commands.
     let Some(runner) = cx.scripts.take() else {
-        return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+        return Err(Error::NOT_FROM_SCRIPT);
     };
     let outcome = runner.run(cx, &call);
     cx.scripts = Some(runner);
