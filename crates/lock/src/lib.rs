@@ -1,4 +1,4 @@
-//! The shard's lock: in place when free, first come first served without blocking a thread when not.
+//! The shard's lock: in place when free, a queue without blocking a thread when not.
 //!
 //! A [`ShardLock`] guards one shard (its keyspace and its Lua VM) against the tasks of all connections.
 //!
@@ -9,15 +9,17 @@
 //! holds it for about a microsecond, so a task that finds it held first spins for about as long; only then does it
 //! queue. A task never blocks its thread: it leaves its waker in the queue and returns to its runtime.
 //!
-//! # Hand-off
+//! # Waiting
 //!
-//! A holder that leaves while others wait does not free the lock: it makes the head of the queue the owner and wakes
-//! it. Nobody can slip in between, so whoever queued is served in the order of arrival and no connection starves
-//! behind others that happen to run on a warm thread. While anybody waits, a newcomer's [`ShardLock::try_lock`] fails
-//! and its [`ShardLock::lock`] goes to the end of the queue. The price is that the lock stands still from the
-//! hand-off until the new owner's task is polled: a task that handed a lock on ([`Guard::release`] tells) and has
-//! more to do should yield to its runtime soon, because the new owner may be next on its own thread. For the same
-//! reason a queued [`Acquire`] is polled or dropped when its task is woken: kept aside unpolled, it would own the lock.
+//! Whoever queued is woken in the order of arrival. A holder that leaves while others wait frees the lock and wakes the
+//! head of the queue, which takes the lock when its task is polled, unless somebody who was there has taken it in
+//! between. Handing the lock over instead would let it stand still until that task is polled, and on a thread that is
+//! busy with other connections this takes many times as long as the lock is held: meanwhile all who come have to queue as
+//! well, and each of them pays for being woken on another thread.
+//!
+//! Nobody starves: a waiter that was woken and overtaken a few times is handed the lock ([`Guard::release`] tells). A
+//! queued [`Acquire`] is polled or dropped when its task is woken: kept aside unpolled, it could own the lock, or be
+//! the one that was to wake the others.
 //!
 //! # Refusal
 //!

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering::{Acquire as AcquireOrdering, Relaxed, Release};
 use std::task::Waker;
 
 use crate::acquire::Acquire;
-use crate::queue::{Patience, Queue, Standing, Ticket};
+use crate::queue::{Passed, Patience, Queue, Standing, Ticket, Waiter};
 use crate::sync::{Access, AtomicU32, Mutex, MutexGuard, SPINS, ValueCell, block_on, lock_mutex, spin};
 
 /// Free: nobody holds the lock and nobody waits.
 const FREE: u32 = 0;
-/// Somebody owns the lock. Set in every state but `FREE`.
+/// Somebody owns the lock.
 const LOCKED: u32 = 1;
 /// The queue is not empty. Set and cleared under the queue's mutex only.
 const QUEUED: u32 = 2;
@@ -24,8 +24,10 @@ const REFUSING: u32 = 4;
 /// It fills whole pairs of cache lines, so neighbours in a slice do not slow each other (x86 prefetches pairs).
 //
 // Invariants of `state`:
-// - FREE -> LOCKED (by whoever wins the swap) and LOCKED -> FREE (by the owner) need no mutex.
-// - While QUEUED or REFUSING is set, `state` changes under the queue's mutex only: neither swap above can succeed.
+// - FREE -> LOCKED and QUEUED -> QUEUED | LOCKED (by whoever wins the swap) and LOCKED -> FREE (by the owner) need no
+//   mutex. Every other change is made under the queue's mutex.
+// - So an owner that finds QUEUED or REFUSING set gives the lock up under the mutex.
+// - REFUSING is set only together with LOCKED.
 // - QUEUED is set if and only if the queue is not empty, seen from under its mutex.
 #[repr(align(128))]
 pub struct ShardLock<T> {
@@ -43,6 +45,8 @@ unsafe impl<T: Send> Sync for ShardLock<T> {}
 pub enum Released {
     /// Nobody waited: the lock is free.
     Free,
+    /// The lock is free, and the first waiter was woken to take it, unless somebody else does before.
+    Offered,
     /// The first waiter owns the lock and was woken; the lock stands still until that task is polled.
     HandedOn,
 }
@@ -67,20 +71,26 @@ impl<T> ShardLock<T> {
         }
     }
 
-    /// Takes the lock if it is free, without waiting. One compare-and-swap.
-    ///
-    /// Fails as long as anybody waits in the queue.
+    /// Takes the lock if it is free, without waiting. One compare-and-swap; two if others were woken to take it.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         match self.state.compare_exchange(FREE, LOCKED, AcquireOrdering, Relaxed) {
             Ok(_) => Some(self.guard()),
+            Err(QUEUED) => self.overtake(),
             Err(_) => None,
         }
     }
 
+    /// Takes a free lock before those who were woken to take it.
+    #[cold]
+    fn overtake(&self) -> Option<Guard<'_, T>> {
+        let taken = self.state.compare_exchange(QUEUED, QUEUED | LOCKED, AcquireOrdering, Relaxed);
+        taken.is_ok().then(|| self.guard())
+    }
+
     /// Takes the lock if it is free or becomes free within a microsecond or two, without queueing.
     ///
-    /// Gives up at once when others wait or the holder refuses waiters.
+    /// Gives up at once when the holder refuses waiters.
     #[inline]
     pub fn try_lock_for_spin(&self) -> Option<Guard<'_, T>> {
         match self.try_lock() {
@@ -92,18 +102,27 @@ impl<T> ShardLock<T> {
     #[cold]
     fn spin_for_lock(&self) -> Option<Guard<'_, T>> {
         for _ in 0..SPINS {
-            match self.state.load(Relaxed) {
-                FREE => {
-                    if let Some(guard) = self.try_lock() {
-                        return Some(guard);
-                    }
+            let state = self.state.load(Relaxed);
+            if state & LOCKED == 0 {
+                if let Some(guard) = self.try_lock() {
+                    return Some(guard);
                 }
-                LOCKED => {}
-                _ => return None,
+            } else if state & REFUSING != 0 {
+                return None;
             }
             spin();
         }
         None
+    }
+
+    /// Waits for a microsecond or two at most, until nobody owns the lock.
+    fn spin_while_locked(&self) {
+        for _ in 0..SPINS {
+            if self.state.load(Relaxed) & LOCKED == 0 {
+                return;
+            }
+            spin();
+        }
     }
 
     /// Waits for the lock, in order of arrival; resolves to [`Busy`](crate::Busy) while the holder refuses waiters.
@@ -159,8 +178,8 @@ impl<T> ShardLock<T> {
         let refused = queue.remove_refusable();
         self.clear_queued_if_empty(&queue);
         drop(queue);
-        for waiter in refused {
-            waiter.into_waker().wake();
+        for waker in refused.into_iter().filter_map(Waiter::into_waker) {
+            waker.wake();
         }
     }
 
@@ -196,14 +215,14 @@ impl<T> ShardLock<T> {
         let mut queue = lock_mutex(&self.queue);
         let mut state = self.state.load(Relaxed);
         loop {
-            let (from, to, order) = match state {
-                FREE => (FREE, LOCKED, AcquireOrdering),
+            let (to, order) = match state {
+                _ if state & LOCKED == 0 => (state | LOCKED, AcquireOrdering),
                 _ if state & REFUSING != 0 && patience == Patience::Refusable => return Entry::Busy,
                 _ if state & QUEUED != 0 => break,
-                _ => (state, state | QUEUED, Relaxed),
+                _ => (state | QUEUED, Relaxed),
             };
-            match self.state.compare_exchange(from, to, order, Relaxed) {
-                Ok(FREE) => return Entry::Locked,
+            match self.state.compare_exchange(state, to, order, Relaxed) {
+                Ok(_) if state & LOCKED == 0 => return Entry::Locked,
                 Ok(_) => break,
                 Err(now) => state = now,
             }
@@ -213,10 +232,37 @@ impl<T> ShardLock<T> {
 
     /// How a waiter stands. After `Served` the caller owns the lock; after `Refused` the ticket is void.
     pub(crate) fn standing(&self, ticket: Ticket, waker: &Waker) -> Standing {
-        lock_mutex(&self.queue).standing(ticket, waker)
+        let mut queue = lock_mutex(&self.queue);
+        for attempt in 0..2 {
+            if queue.take_handed(ticket) {
+                return Standing::Served;
+            }
+            if !queue.is_head(ticket) {
+                break;
+            }
+            if let Some(head) = self.take_as_head(&mut queue) {
+                drop(queue);
+                drop(head);
+                return Standing::Served;
+            }
+            if attempt == 0 {
+                // Somebody was faster, and has it for a moment as a rule.
+                drop(queue);
+                self.spin_while_locked();
+                queue = lock_mutex(&self.queue);
+            }
+        }
+        queue.standing(ticket, waker)
     }
 
-    /// Gives up a ticket. If the lock had just been handed to it, the lock goes on to the next.
+    /// Takes the lock, if it is free, for the head of the queue, which leaves the queue. Under the queue's mutex.
+    fn take_as_head(&self, queue: &mut Queue) -> Option<Waiter> {
+        let to = if queue.len() == 1 { LOCKED } else { LOCKED | QUEUED };
+        let taken = self.state.compare_exchange(QUEUED, to, AcquireOrdering, Relaxed);
+        if taken.is_ok() { queue.pop_head() } else { None }
+    }
+
+    /// Gives up a ticket. If the lock had just been handed to it, or was free for it to take, it goes on to the next.
     pub(crate) fn leave(&self, ticket: Ticket) {
         let mut queue = lock_mutex(&self.queue);
         if queue.take_handed(ticket) {
@@ -224,11 +270,18 @@ impl<T> ShardLock<T> {
             return;
         }
         let left = queue.remove(ticket);
+        let mut next = None;
         if left.is_some() {
             self.clear_queued_if_empty(&queue);
+            if self.state.load(Relaxed) & LOCKED == 0 {
+                next = queue.take_head_waker();
+            }
         }
         drop(queue);
         drop(left);
+        if let Some(waker) = next {
+            waker.wake();
+        }
     }
 
     /// For the owner only, once.
@@ -245,30 +298,27 @@ impl<T> ShardLock<T> {
         self.pass_on(lock_mutex(&self.queue))
     }
 
-    /// The owner gives the lock to the head of the queue, or frees it; any refusal ends.
+    /// The owner frees the lock, or gives it to the head of the queue; any refusal ends.
     fn pass_on(&self, mut queue: MutexGuard<'_, Queue>) -> Released {
-        let head = queue.hand_to_head();
-        let state = match (&head, queue.is_empty()) {
-            (None, _) => FREE,
-            (Some(_), true) => LOCKED,
-            (Some(_), false) => LOCKED | QUEUED,
+        let (locked, waker, released) = match queue.pass() {
+            Passed::Nobody => (0, None, Released::Free),
+            Passed::Offered(waker) => (0, waker, Released::Offered),
+            Passed::Handed(waker) => (LOCKED, waker, Released::HandedOn),
         };
+        let queued = if queue.is_empty() { 0 } else { QUEUED };
         // A plain store loses nothing: the caller owns the lock and holds the mutex, so nobody else changes the state.
-        self.state.store(state, Release);
+        self.state.store(locked | queued, Release);
         drop(queue);
-        match head {
-            None => Released::Free,
-            Some(waker) => {
-                waker.wake();
-                Released::HandedOn
-            }
+        if let Some(waker) = waker {
+            waker.wake();
         }
+        released
     }
 
-    /// Sets a bit unless the lock is free; tells whether it did. Under the queue's mutex.
+    /// Sets a bit if somebody owns the lock; tells whether it did. Under the queue's mutex.
     fn add_while_held(&self, bit: u32) -> bool {
         let mut state = self.state.load(Relaxed);
-        while state != FREE {
+        while state & LOCKED != 0 {
             match self.state.compare_exchange(state, state | bit, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => state = now,

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::task::Waker;
 
+use crate::sync::OVERTAKEN_MAX;
+
 /// Whether a waiter gives up when the holder refuses waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -33,14 +35,27 @@ pub(crate) struct Ticket(u64);
 pub(crate) struct Waiter {
     ticket: Ticket,
     patience: Patience,
-    waker: Waker,
+    /// `None` once it was woken, until it has looked how it stands.
+    waker: Option<Waker>,
+    /// How often it was woken and found the lock taken by somebody who had come later.
+    overtaken: u32,
 }
 
 impl Waiter {
     /// The waker, to be used (or dropped) after the queue's mutex was released: it may run foreign code.
-    pub(crate) fn into_waker(self) -> Waker {
+    pub(crate) fn into_waker(self) -> Option<Waker> {
         self.waker
     }
+}
+
+/// What becomes of a lock that its owner gives up.
+pub(crate) enum Passed {
+    /// Nobody waits for it.
+    Nobody,
+    /// It becomes free. The head of the queue is woken, unless it was already, and may take it.
+    Offered(Option<Waker>),
+    /// It belongs to the head of the queue, which is woken.
+    Handed(Option<Waker>),
 }
 
 /// What a waiter finds about its ticket.
@@ -75,16 +90,35 @@ impl Queue {
     pub(crate) fn push(&mut self, patience: Patience, waker: Waker) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.waiting.push_back(Waiter { ticket, patience, waker });
+        self.waiting.push_back(Waiter { ticket, patience, waker: Some(waker), overtaken: 0 });
         ticket
     }
 
-    /// Makes the head of the queue the owner. The caller owns the lock and gives it up by this.
-    pub(crate) fn hand_to_head(&mut self) -> Option<Waker> {
+    /// The owner gives the lock up: to be free for whoever comes first, or, once the head of the queue was overtaken
+    /// often enough, to be the head's.
+    pub(crate) fn pass(&mut self) -> Passed {
         debug_assert!(self.handed_to.is_none(), "two owners of one lock");
-        let head = self.waiting.pop_front()?;
+        let Some(head) = self.waiting.front_mut() else { return Passed::Nobody };
+        if head.overtaken < OVERTAKEN_MAX {
+            return Passed::Offered(head.waker.take());
+        }
         self.handed_to = Some(head.ticket);
-        Some(head.waker)
+        Passed::Handed(self.waiting.pop_front().and_then(Waiter::into_waker))
+    }
+
+    /// The waker of the head, unless it was woken already.
+    pub(crate) fn take_head_waker(&mut self) -> Option<Waker> {
+        self.waiting.front_mut()?.waker.take()
+    }
+
+    /// Whether this is the head of the queue.
+    pub(crate) fn is_head(&self, ticket: Ticket) -> bool {
+        self.waiting.front().is_some_and(|head| head.ticket == ticket)
+    }
+
+    /// Takes the head out of the queue.
+    pub(crate) fn pop_head(&mut self) -> Option<Waiter> {
+        self.waiting.pop_front()
     }
 
     /// Takes what was handed to this ticket, if it was.
@@ -96,19 +130,21 @@ impl Queue {
         handed
     }
 
-    /// How a waiter stands; one that still waits will be woken by `waker`. O(log waiters).
+    /// How a waiter stands that does not get the lock now; if it still waits, it will be woken by `waker`.
+    /// O(log waiters).
     pub(crate) fn standing(&mut self, ticket: Ticket, waker: &Waker) -> Standing {
-        if self.take_handed(ticket) {
-            return Standing::Served;
-        }
-        match self.place(ticket) {
-            Some(place) => {
-                let held = &mut self.waiting[place].waker;
-                let replaced = (!held.will_wake(waker)).then(|| std::mem::replace(held, waker.clone()));
-                Standing::Waiting { _replaced: replaced }
+        let Some(place) = self.place(ticket) else { return Standing::Refused };
+        let waiter = &mut self.waiting[place];
+        let replaced = match &mut waiter.waker {
+            Some(held) if held.will_wake(waker) => None,
+            Some(held) => Some(std::mem::replace(held, waker.clone())),
+            woken => {
+                waiter.overtaken += 1;
+                *woken = Some(waker.clone());
+                None
             }
-            None => Standing::Refused,
-        }
+        };
+        Standing::Waiting { _replaced: replaced }
     }
 
     /// Takes a waiter out of the queue, if it is still in it. O(waiters).

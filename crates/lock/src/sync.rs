@@ -22,6 +22,8 @@ mod plain {
     pub(crate) const SPINS: u32 = 64;
     /// Tries to take several locks at once before they are waited for one by one.
     pub(crate) const ATTEMPTS: u32 = 16;
+    /// So often a waiter that was woken is overtaken by somebody who came later; then the lock is handed to it.
+    pub(crate) const OVERTAKEN_MAX: u32 = 4;
 
     pub(crate) fn spin() {
         std::hint::spin_loop();
@@ -97,6 +99,7 @@ mod under_loom {
     pub(crate) const SPINS: u32 = 1;
     /// So that both ways are walked.
     pub(crate) const ATTEMPTS: u32 = 1;
+    pub(crate) const OVERTAKEN_MAX: u32 = 1;
 
     pub(crate) fn spin() {
         loom::thread::yield_now();

@@ -69,21 +69,65 @@ fn waiters_are_served_in_order_of_arrival() {
         assert!(poll(waiter, wakes).is_pending());
     }
     assert_eq!(lock.waiting(), 5);
-    drop(held);
+    assert_eq!(Guard::release(held), Released::Offered);
     for turn in 0..5 {
         let seen: Vec<_> = wakes.iter().map(|wakes| woken(wakes)).collect();
         assert_eq!(seen, (0..5).map(|i| usize::from(i <= turn)).collect::<Vec<_>>());
-        assert!(lock.try_lock().is_none(), "a newcomer overtook the queue");
         for later in turn + 1..5 {
             assert!(poll(&mut waiters[later], &wakes[later]).is_pending());
         }
         let Poll::Ready(Ok(guard)) = poll(&mut waiters[turn], &wakes[turn]) else {
             panic!("{turn} was not served")
         };
-        let expected = if turn == 4 { Released::Free } else { Released::HandedOn };
+        let expected = if turn == 4 { Released::Free } else { Released::Offered };
         assert_eq!(Guard::release(guard), expected);
     }
     assert!(lock.try_lock().is_some());
+}
+
+#[test]
+fn whoever_is_there_goes_before_a_waiter_that_is_not_but_not_again_and_again() {
+    let lock = ShardLock::new(());
+    let (wakes, later) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    let mut held = lock.try_lock().unwrap();
+    let (mut waiter, mut behind) = (lock.lock(), lock.lock());
+    assert!(poll(&mut waiter, &wakes).is_pending() && poll(&mut behind, &later).is_pending());
+    let mut overtaken = 0;
+    while Guard::release(held) == Released::Offered {
+        // A second hold before the waiter has looked wakes nobody again.
+        assert_eq!(Guard::release(lock.try_lock().unwrap()), Released::Offered);
+        held = lock.try_lock_for_spin().unwrap();
+        overtaken += 1;
+        assert_eq!(woken(&wakes), overtaken);
+        assert!(poll(&mut waiter, &wakes).is_pending());
+        assert!(overtaken < 100, "a waiter is overtaken for ever");
+    }
+    assert!(overtaken > 0);
+    assert!(lock.try_lock().is_none(), "it was handed to the waiter");
+    assert!(poll(&mut behind, &later).is_pending() && woken(&later) == 0);
+    drop(poll(&mut waiter, &wakes));
+    assert_eq!(woken(&later), 1);
+    assert!(matches!(poll(&mut behind, &later), Poll::Ready(Ok(_))));
+}
+
+#[test]
+fn a_woken_waiter_that_leaves_wakes_the_next() {
+    let lock = ShardLock::new(());
+    let wakes: Vec<_> = (0..3).map(|_| Arc::new(Wakes::default())).collect();
+    let held = lock.try_lock().unwrap();
+    let mut waiters: Vec<_> = (0..3).map(|_| lock.lock()).collect();
+    for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
+        assert!(poll(waiter, wakes).is_pending());
+    }
+    drop(held);
+    drop(waiters.remove(0));
+    // With the lock in somebody's hand, only its release wakes the next.
+    let held = lock.try_lock().unwrap();
+    drop(waiters.remove(0));
+    assert_eq!(wakes.iter().map(|wakes| woken(wakes)).collect::<Vec<_>>(), [1, 1, 0]);
+    drop(held);
+    assert!(matches!(poll(&mut waiters[0], &wakes[2]), Poll::Ready(Ok(_))));
+    assert_eq!((woken(&wakes[2]), lock.waiting(), lock.is_locked()), (1, 0, false));
 }
 
 #[test]
@@ -108,7 +152,7 @@ fn a_waiter_that_leaves_is_forgotten() {
     for (waiter, wakes) in waiters.iter_mut().zip(&wakes) {
         assert!(poll(waiter, wakes).is_pending());
     }
-    // One leaves from the middle of the queue, one as the lock has just been handed to it.
+    // One leaves from the middle of the queue, one as it has just been woken to take the lock.
     drop(waiters.remove(1));
     drop(held);
     drop(waiters.remove(0));
@@ -144,10 +188,12 @@ fn a_refusal_sends_waiters_away_and_ends_with_the_hold() {
     assert_eq!(woken(&wakes), 1);
     assert!(matches!(poll(&mut late, &wakes), Poll::Ready(Err(Busy))));
     assert!(poll(&mut patient, &wakes).is_pending());
-    assert_eq!(Guard::release(held), Released::HandedOn);
+    assert_eq!(Guard::release(held), Released::Offered);
     assert!(matches!(poll(&mut early, &wakes), Poll::Ready(Err(Busy))), "refused, though the hold is over");
     assert!(!lock.is_refusing());
+    let held = lock.try_lock().unwrap();
     assert!(poll(&mut late, &wakes).is_pending(), "it waits behind the patient one");
+    drop(held);
     drop(poll(&mut patient, &wakes));
     assert!(matches!(poll(&mut late, &wakes), Poll::Ready(Ok(_))));
 }

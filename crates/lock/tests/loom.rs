@@ -10,7 +10,7 @@ use std::task::Poll;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
-use moonshard_lock::{Busy, Guard, Patience, Released, ShardLock, lock_all};
+use moonshard_lock::{Busy, Guard, Released, ShardLock, lock_all};
 
 fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -77,7 +77,7 @@ fn a_thread_that_blocks_is_served_beside_a_task() {
 }
 
 #[test]
-fn nobody_overtakes_the_queue() {
+fn a_newcomer_may_go_first_and_loses_no_waiter() {
     model(8, || {
         let lock = Arc::new(ShardLock::new(Vec::new()));
         let held = lock.try_lock().unwrap();
@@ -88,16 +88,59 @@ fn nobody_overtakes_the_queue() {
             let lock = lock.clone();
             thread::spawn(move || {
                 if let Some(mut value) = lock.try_lock_for_spin() {
-                    assert_eq!(*value, [1, 2], "a newcomer went before the queue");
                     value.push(3);
                 }
             })
         };
-        assert_eq!(Guard::release(held), Released::HandedOn);
+        assert_eq!(Guard::release(held), Released::Offered);
         block_on(&mut first).unwrap().push(1);
         block_on(&mut second).unwrap().push(2);
         newcomer.join().unwrap();
-        assert_eq!(lock.try_lock().unwrap()[..2], [1, 2]);
+        let mut seen = lock.try_lock().unwrap().clone();
+        seen.retain(|&id| id != 3);
+        assert_eq!(seen, [1, 2]);
+    });
+}
+
+#[test]
+fn a_waiter_that_was_overtaken_is_handed_the_lock() {
+    model(8, || {
+        let lock = Arc::new(ShardLock::new(0));
+        let held = lock.try_lock().unwrap();
+        let mut waiter = lock.lock();
+        assert!(poll_once(&mut waiter).is_none());
+        drop(held);
+        let overtaking = lock.try_lock().unwrap();
+        assert!(poll_once(&mut waiter).is_none());
+        let newcomer = {
+            let lock = lock.clone();
+            thread::spawn(move || drop(lock.try_lock_for_spin()))
+        };
+        assert_eq!(Guard::release(overtaking), Released::HandedOn);
+        *block_on(&mut waiter).unwrap() += 1;
+        newcomer.join().unwrap();
+        assert_eq!(*lock.try_lock().unwrap(), 1);
+    });
+}
+
+#[test]
+fn waiters_and_newcomers_that_come_and_go_are_all_served() {
+    model(3, || {
+        let lock = Arc::new(ShardLock::new(0));
+        let held = lock.try_lock().unwrap();
+        let mut leaver = lock.lock();
+        assert!(poll_once(&mut leaver).is_none());
+        let others = [(); 2].map(|()| {
+            let lock = lock.clone();
+            thread::spawn(move || *block_on(lock.lock()).unwrap() += 1)
+        });
+        drop(held);
+        drop(leaver);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(*lock.try_lock().unwrap(), 2);
+        assert_eq!(lock.waiting(), 0);
     });
 }
 
