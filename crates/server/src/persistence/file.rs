@@ -1,11 +1,12 @@
 //! The file of a snapshot: written beside its place, and moved there when it is whole and on the disk.
 
 use crate::config::Settings;
+use moonshard_disk::{Disk, DiskFile, folder_of};
 use moonshard_rdb::{Checksum, Opcode, Writer};
 use moonshard_scripting::{Keep, Stored};
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Bytes after which the file is synced on the way (`rdb-save-incremental-fsync`).
 const SYNC_EVERY: usize = 4 << 20;
@@ -32,9 +33,10 @@ pub const EVALUATED_SCRIPT: &[u8] = b"moonshard-eval";
 
 /// A snapshot's file while it is written.
 pub struct SnapshotFile {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     temporary: PathBuf,
-    out: BufWriter<File>,
+    out: BufWriter<Box<dyn DiskFile>>,
     checksum: Option<Checksum>,
     /// Bytes since the last sync; `None` when the file is synced at its end only.
     unsynced: Option<usize>,
@@ -45,10 +47,16 @@ impl SnapshotFile {
     ///
     /// # Errors
     /// The system's.
-    pub fn create(path: PathBuf, settings: &Settings, header: Header) -> io::Result<Self> {
+    pub fn create(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        settings: &Settings,
+        header: Header,
+    ) -> io::Result<Self> {
         let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let out = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        let out = BufWriter::with_capacity(1 << 18, disk.create(&temporary)?);
         let mut file = Self {
+            disk,
             path,
             temporary,
             out,
@@ -73,7 +81,7 @@ impl SnapshotFile {
             if *unsynced >= SYNC_EVERY {
                 *unsynced = 0;
                 self.out.flush()?;
-                self.out.get_ref().sync_data()?;
+                self.out.get_mut().sync_data()?;
             }
         }
         Ok(())
@@ -89,17 +97,16 @@ impl SnapshotFile {
         let checksum = self.checksum.as_ref().map_or(0, Checksum::value);
         self.out.write_all(&checksum.to_le_bytes())?;
         self.out.flush()?;
-        self.out.get_ref().sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
-        let folder = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        self.out.get_mut().sync_all()?;
+        self.disk.rename(&self.temporary, &self.path)?;
+        self.disk.sync_dir(folder_of(&self.path))
     }
 }
 
 impl Drop for SnapshotFile {
     fn drop(&mut self) {
         // It is there only if the snapshot failed.
-        let _ = fs::remove_file(&self.temporary);
+        let _ = self.disk.remove(&self.temporary);
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::file::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use crate::server::{Server, engine_settings, unix_ms};
+use moonshard_disk::Disk;
 use moonshard_engine::Settings;
 use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_rdb::{Chunked, Limits, Opcode, Reader, Source, ValueType};
 use moonshard_scripting::Keep;
 use moonshard_store::Entry;
-use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -46,7 +46,7 @@ pub enum LoadError {
 pub fn load(server: &Server) -> Result<(), LoadError> {
     let settings = server.config.load_full();
     let name = String::from_utf8_lossy(&settings.dbfilename).into_owned();
-    let file = match File::open(Path::new(&name)) {
+    let file = match server.disk.open(Path::new(&name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(LoadError::Io { file: name, error }),
@@ -103,7 +103,7 @@ fn read_version<S: Source>(reader: &mut Reader<S>) -> Result<(), String> {
 }
 
 /// Compares the checksum at the file's end; one of zero stands for none.
-fn check_end(reader: &mut Reader<Chunked<File>>) -> Result<(), String> {
+fn check_end<R: Read>(reader: &mut Reader<Chunked<R>>) -> Result<(), String> {
     let expected = reader.source().checksum();
     match reader.u64() {
         Ok(0) => Ok(()),

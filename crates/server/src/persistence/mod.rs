@@ -255,7 +255,7 @@ impl Server {
         let settings = self.config.load_full();
         let path = PathBuf::from(String::from_utf8_lossy(&settings.dbfilename).into_owned());
         let (sender, receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(PIECES_MAX);
-        let mut file = SnapshotFile::create(path, &settings, begun.header)?;
+        let mut file = SnapshotFile::create(self.disk.clone(), path, &settings, begun.header)?;
         let writer = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
             let mut receiver = receiver;
             while let Some(piece) = receiver.blocking_recv() {

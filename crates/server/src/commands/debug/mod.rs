@@ -1,6 +1,7 @@
 //! DEBUG: for tests.
 
 mod digest;
+mod disk_fault;
 
 use super::Call;
 use crate::effects::Moment;
@@ -27,6 +28,15 @@ const HELP: &[&str] = &[
     "    Output a hex signature representing the current DB content.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    Output a hex signature of the values of all the specified keys.",
+    "DISK-FAULT <operation> <path part> <error|NONE> [AFTER <count>] [TIMES <count>] [SHORT <bytes>]",
+    "           [DELAY <milliseconds>]",
+    "    Let operations on files whose path contains <path part> fail with this error of",
+    "    the system (ENOSPC, EIO, ...), or only be slow. <operation> can be: create,",
+    "    append, open, read, write, sync, truncate, len, rename, remove, create-dir,",
+    "    sync-dir, list. After <count> of them that pass, for <count> of them, with as",
+    "    many <bytes> written of the first write that fails.",
+    "DISK-FAULT CLEAR",
+    "    Let no operation on files fail any more.",
     "ERROR <string>",
     "    Return a Redis protocol error with <string> as message. Useful for clients",
     "    unit tests to simulate Redis errors.",
@@ -84,6 +94,7 @@ impl Call<'_, '_> {
             (b"populate", 3..=5) => return self.debug_populate().await,
             (b"digest", 2) => return self.debug_digest().await,
             (b"digest-value", _) => return self.debug_digest_value().await,
+            (b"disk-fault", 3..) => return self.debug_disk_fault(),
             (b"htstats", 3) => return self.debug_table_stats(),
             (b"protocol", 3) => return sample_reply(self.reply, args.raw(2)),
             (b"error", 3) => {
