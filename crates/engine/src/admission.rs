@@ -11,11 +11,45 @@ use bitflags::bitflags;
 bitflags! {
     /// What the state of the server forbids at the moment.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct Gate: u8 {
+    pub struct Gate: u32 {
         /// Memory is over its limit and eviction could not help.
         const OUT_OF_MEMORY = 1 << 0;
         /// The last snapshot failed, and so writes are refused.
         const SNAPSHOT_FAILED = 1 << 1;
+        /// The log cannot be written, and so writes are refused. The system's error number is beside it.
+        const LOG_FAILED = 1 << 2;
+        /// The number of the system's error.
+        const ERRNO = 0xffff << Self::ERRNO_SHIFT;
+    }
+}
+
+impl Gate {
+    const ERRNO_SHIFT: u32 = 16;
+
+    /// The log cannot be written because of this error of the system.
+    pub const fn log_failed(errno: i32) -> Self {
+        Self::LOG_FAILED.union(Self::from_bits_truncate((errno as u32) << Self::ERRNO_SHIFT))
+    }
+
+    /// The error that a command of these flags is refused with because what it writes could not be kept.
+    #[inline]
+    pub fn misconfiguration(self, flags: Flags) -> Option<Error> {
+        if !self.intersects(Self::SNAPSHOT_FAILED.union(Self::LOG_FAILED)) || !flags.contains(Flags::WRITE) {
+            return None;
+        }
+        Some(self.reason())
+    }
+
+    /// What is wrong with the disk; as in Redis a snapshot's failure comes first.
+    #[cold]
+    pub fn reason(self) -> Error {
+        if self.contains(Self::SNAPSHOT_FAILED) {
+            return Error::MISCONF;
+        }
+        let errno = (self.bits() >> Self::ERRNO_SHIFT) as i32;
+        let text = std::io::Error::from_raw_os_error(errno).to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        Error::text(format!("MISCONF Errors writing to the AOF file: {text}"))
     }
 }
 
@@ -26,11 +60,10 @@ bitflags! {
 #[inline]
 pub fn admit(cx: &mut Ctx<'_>, entry: &Entry, args: Args<'_>) -> Result<(), Error> {
     let flags = entry.command.meta.flags;
-    if cx.gate.contains(Gate::SNAPSHOT_FAILED)
-        && flags.contains(Flags::WRITE)
-        && !matches!(cx.caller, Caller::Replay)
+    if !matches!(cx.caller, Caller::Replay)
+        && let Some(error) = cx.gate.misconfiguration(flags)
     {
-        return Err(Error::MISCONF);
+        return Err(error);
     }
     match &mut cx.caller {
         caller @ (Caller::Client | Caller::Transaction) => {

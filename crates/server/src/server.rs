@@ -168,7 +168,7 @@ impl Server {
                 Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled);
             let vm = Vm::new(index, scripts.registry.clone(), control.clone(), scripts.host());
             let audience = shard.effects.audience.clone();
-            let state = ShardState { shard, vm, rng: Rng::new(random.next()) };
+            let state = ShardState { shard, vm, rng: Rng::new(random.next()), logged: 0 };
             ShardCell {
                 lock: ShardLock::new(state),
                 control,
@@ -185,6 +185,7 @@ impl Server {
             cell.control.spectator.set(move |db, args| monitors.feed_script(db, args));
         }
         let (run_id, replication_id) = (random_id(&mut random), random_id(&mut random));
+        let shard_count = shards.len();
         let server = Self {
             config,
             shards,
@@ -213,7 +214,7 @@ impl Server {
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             disk: Arc::default(),
-            persistence: Persistence::default(),
+            persistence: Persistence::new(shard_count),
             shutdown: Shutdown::default(),
             errors: Mutex::default(),
             evict_from: AtomicUsize::new(0),

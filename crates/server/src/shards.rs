@@ -17,6 +17,8 @@ pub struct ShardState {
     pub vm: Vm,
     /// The shard's random source.
     pub rng: Rng,
+    /// The log's last record of a change of it.
+    pub logged: u64,
 }
 
 /// A shard, padded so that two shards' locks are never on one cache line.

@@ -2,7 +2,7 @@
 
 use crate::acl::{self, DeclaredUser};
 use crate::cluster::{Cluster, NodeId};
-use crate::config::{self, Config, Launch, Settings, Startup};
+use crate::config::{Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::Server;
@@ -56,7 +56,6 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("a task failed, and its connection ends: {panic}")
     }));
-    config::warnings(&settings).for_each(|text| tracing::warn!("{text}"));
     std::env::set_current_dir(&settings.dir.0)?;
     raise_file_limit(u64::from(settings.maxclients));
     let listeners = Listeners::bind(&settings)?;
@@ -72,6 +71,9 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     load_functions(&server, &settings)?;
     server.figures.saved_changes.store(server.scripts.registry.libraries().generation(), Relaxed);
     let server = Arc::new(server);
+    if settings.appendonly {
+        threads.block_on(persistence::resume_log(&server))?;
+    }
     for address in listeners.addresses() {
         tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
     }
@@ -141,9 +143,11 @@ impl Signals {
                 _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
             }
             // Like Redis, the server would rather stay than lose what it was told to keep.
-            match server.save_at_end().await {
+            match server.keep_at_end().await {
                 Ok(()) => return,
-                Err(error) => tracing::error!("the last snapshot failed, so the server stays: {error}"),
+                Err(error) => {
+                    tracing::error!("what was written could not be kept, so the server stays: {error}")
+                }
             }
         }
     }

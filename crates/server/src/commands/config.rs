@@ -32,6 +32,7 @@ impl Call<'_, '_> {
         let settings = server.config.load();
         server.observe_as(&settings);
         server.judge_writes();
+        server.log_as(settings.appendfsync);
         server.scripts.apply(&settings);
         self.reply.ok();
         Ok(())
@@ -101,6 +102,15 @@ fn apply(server: &Arc<Server>, old: &Settings, new: &Settings) -> Result<(), App
         } else {
             ApplyError { directive: "bind", reason: "Failed to bind to specified addresses.".into() }
         });
+    }
+    if new.appendonly && !old.appendonly {
+        server.start_log(&new.appenddirname, &new.appendfilename).map_err(|error| {
+            tracing::error!(%error, "cannot turn the log on");
+            ApplyError { directive: "appendonly", reason: "Unable to turn on AOF. Check server logs.".into() }
+        })?;
+    }
+    if old.appendonly && !new.appendonly {
+        server.stop_log();
     }
     if new.requirepass != old.requirepass {
         server.acl.set_default_password(new.requirepass.as_deref());

@@ -134,7 +134,7 @@ impl Call<'_, '_> {
             let mut runner = None;
             let only = if let [(index, _)] = &guards[..] { Some(*index) } else { None };
             let shards = guards.iter_mut().enumerate().map(|(position, (index, guard))| {
-                let ShardState { shard, vm, rng } = &mut **guard;
+                let ShardState { shard, vm, rng, .. } = &mut **guard;
                 if position == at {
                     runner = Some((vm, rng));
                 }

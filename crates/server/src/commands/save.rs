@@ -21,7 +21,7 @@ impl Call<'_, '_> {
         }
         self.server.claim_snapshot()?;
         let begun = match &mut self.held {
-            Some(Held::Transaction(guards)) => self.server.begin_snapshot(guards),
+            Some(Held::Transaction(guards)) => self.server.begin_snapshot(guards, false),
             Some(Held::Script { .. }) => return Err(Error::NOT_FROM_SCRIPT),
             None => {
                 let all: Vec<usize> = (0..self.server.shards.len()).collect();
@@ -29,7 +29,7 @@ impl Call<'_, '_> {
                     self.server.give_up_snapshot();
                     return Err(Error::BUSY);
                 };
-                self.server.begin_snapshot(&mut guards)
+                self.server.begin_snapshot(&mut guards, false)
             }
         };
         self.server.write_in_background(begun);

@@ -28,9 +28,12 @@ impl Call<'_, '_> {
             return Err(self.server.busy_error(&[]));
         }
         let saved = match () {
-            () if no_save => Ok(()),
-            () if save => self.server.save_after_others().await,
-            () => self.server.save_at_end().await,
+            () if no_save => self.server.sync_log_at_end().await,
+            () if save => match self.server.sync_log_at_end().await {
+                Ok(()) => self.server.save_after_others().await,
+                failed => failed,
+            },
+            () => self.server.keep_at_end().await,
         };
         if saved.is_err() && !force {
             return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));

@@ -150,9 +150,6 @@ impl Call<'_, '_> {
             // Without a cluster, what is wrong with a call is answered in its place.
             Ok(_) | Err(_) => {}
         }
-        if flags.contains(Flags::WRITE) && self.server.gate().contains(Gate::SNAPSHOT_FAILED) {
-            return Err(Error::MISCONF);
-        }
         if flags.contains(Flags::DENYOOM)
             && self.server.make_room(self.engine, self.now_ms).await.contains(Gate::OUT_OF_MEMORY)
         {
@@ -200,8 +197,8 @@ impl Call<'_, '_> {
         if room {
             gate |= self.server.make_room(self.engine, self.now_ms).await;
         }
-        if gate.contains(Gate::SNAPSHOT_FAILED) && transaction.flags().contains(Flags::WRITE) {
-            return Err(Error::MISCONF.aborting_exec());
+        if let Some(error) = gate.misconfiguration(transaction.flags()) {
+            return Err(error.aborting_exec());
         }
         if gate.contains(Gate::OUT_OF_MEMORY) && transaction.flags().contains(Flags::DENYOOM) {
             return Err(Error::OUT_OF_MEMORY.aborting_exec());

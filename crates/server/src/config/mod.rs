@@ -35,4 +35,4 @@ pub use load::{Launch, Startup};
 pub(crate) use number::memory as memory_value;
 pub(crate) use rewrite::overwrite;
 pub use table::{DIRECTIVES, Settings};
-pub use unsupported::{check_change, warnings};
+pub use unsupported::check_change;

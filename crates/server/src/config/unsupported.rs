@@ -10,28 +10,18 @@ struct Unsupported {
     /// Whether the settings ask for what is not there.
     asked: fn(&Settings) -> bool,
     reason: &'static str,
-    /// Whether a server that is told so at start only warns.
-    starts: bool,
 }
 
-const TABLE: [Unsupported; 3] = [
+const TABLE: [Unsupported; 2] = [
     Unsupported {
         directive: "tls-port",
         asked: |settings| settings.tls_port != 0,
         reason: "TLS is not supported: nothing would listen on this port",
-        starts: false,
     },
     Unsupported {
         directive: "replicaof",
         asked: |settings| settings.replicaof.0.is_some(),
         reason: "replication is not supported: the server would not hold its primary's data",
-        starts: false,
-    },
-    Unsupported {
-        directive: "appendonly",
-        asked: |settings| settings.appendonly,
-        reason: "the append-only file is not supported: what was written since the last snapshot is lost with the process",
-        starts: true,
     },
 ];
 
@@ -47,7 +37,7 @@ pub(super) struct Suspects(Vec<(&'static str, StartError)>);
 impl Suspects {
     /// Why a line of this directive would be refused, if it is one that may be.
     pub(super) fn reason(directive: &str) -> Option<(&'static str, Refusal)> {
-        let found = TABLE.iter().find(|entry| entry.directive == directive && !entry.starts)?;
+        let found = TABLE.iter().find(|entry| entry.directive == directive)?;
         Some((found.directive, found.reason.into()))
     }
 
@@ -76,10 +66,4 @@ pub fn check_change(old: &Settings, new: &Settings) -> Result<(), ApplyError> {
         Some(found) => Err(ApplyError { directive: found.directive, reason: found.reason.into() }),
         None => Ok(()),
     }
-}
-
-/// What the log has to say of settings with which the server starts although it cannot honour them.
-pub fn warnings(settings: &Settings) -> impl Iterator<Item = &'static str> {
-    let starting = TABLE.iter().filter(|entry| entry.starts);
-    starting.filter(|entry| (entry.asked)(settings)).map(|entry| entry.reason)
 }

@@ -134,6 +134,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
         }
+        if let Some(error) = self.refused_by_disk(entry) {
+            self.count_rejected(args);
+            return Err(error);
+        }
         if self.server.pause.is_set() {
             self.wait_for_pause(entry, args).await;
         }
@@ -218,6 +222,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Ok(());
         }
         access.admit(entry, args, Occasion::Queue)
+    }
+
+    /// What a command is answered while what it writes could not be kept. PING tells of it, too.
+    fn refused_by_disk(&self, entry: &Entry) -> Option<Error> {
+        let gate = self.server.gate();
+        if gate.is_empty() {
+            return None;
+        }
+        gate.misconfiguration(if is_ping(entry) { Flags::WRITE } else { entry.command.meta.flags })
     }
 
     /// Waits as long as clients are paused; meanwhile the client counts as blocked. EXEC is what it runs.

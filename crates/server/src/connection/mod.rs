@@ -294,6 +294,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if want == Want::Key && self.poll_deadline(cx).is_ready() {
             return Poll::Ready(Wake::TimedOut);
         }
+        if self.session.awaits > 0 {
+            if self.server.persistence.log.progress().poll_acknowledged(self.session.awaits, cx).is_pending()
+            {
+                // Nothing more is read either, or a client that never stops would move the end of the wait away.
+                return Poll::Pending;
+            }
+            self.session.awaits = 0;
+        }
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Closed),
             Poll::Ready(Ok(())) if want == Want::Flush => return Poll::Ready(Wake::Flushed),

@@ -59,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             held = None;
             server.deliver();
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
+            self.session.await_log(&server);
             self.refresh_settings();
             at += 1;
         }
@@ -124,6 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         guard.vm.expect(ScriptPlan::Slot(slot));
                     }
                     self.call(index as usize, guard, entry, batch.args(at), now_ms);
+                    if server.persistence.log.holds_replies() {
+                        self.session.awaits = self.session.awaits.max(guard.logged);
+                    }
                     let ended = server.ticks.raw();
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
@@ -147,6 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if self.session.listens {
                         self.session.hear(&mut self.reply, mark);
                     }
+                    self.session.await_log(server);
                     if self.session.waiter.is_some() {
                         return at + 1;
                     }
@@ -169,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     #[inline]
     fn call(&mut self, index: usize, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
         let mark = self.reply.mark();
-        let ShardState { shard, vm, rng } = &mut *state;
+        let ShardState { shard, vm, rng, .. } = &mut *state;
         let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
         let host = ScriptHost::new(&self.server, &self.session.client);
         let mut cx = Ctx {

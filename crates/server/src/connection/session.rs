@@ -6,6 +6,7 @@ use crate::commands::Transaction;
 use crate::debugging::{Link, Mode};
 use crate::effects::{Waiter, Watched};
 use crate::pubsub::Subscriptions;
+use crate::server::Server;
 use moonshard_engine::ScriptReads;
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::CommandStats;
@@ -65,6 +66,8 @@ pub struct Session {
     pub caching: bool,
     /// Closed once all replies are written.
     pub closing: bool,
+    /// The log's record that its replies depend on, where they wait for that; 0 for none.
+    pub awaits: u64,
     /// Calls of this batch that no shard has counted.
     pub uncounted: Vec<(CommandId, CommandStats)>,
 }
@@ -100,6 +103,7 @@ impl Session {
             script_reads: ScriptReads::default(),
             caching: false,
             closing: false,
+            awaits: 0,
             uncounted: Vec::new(),
         }
     }
@@ -110,6 +114,15 @@ impl Session {
         self.listens = tracks || !self.subscriptions.is_empty();
         self.tracks = tracks && !self.client.has_flag(flag::BROADCAST);
         self.caching &= tracks;
+    }
+
+    /// Lets replies wait for all that was recorded so far, if replies wait at the moment.
+    #[inline]
+    pub fn await_log(&mut self, server: &Server) {
+        let log = &server.persistence.log;
+        if log.holds_replies() {
+            self.awaits = log.last();
+        }
     }
 
     /// Whether its requests wait: for a key, or for the end of a script that is being debugged.

@@ -62,7 +62,7 @@ impl Server {
 
     /// What follows a command on several shards.
     pub fn settle_all(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>) {
-        self.record(guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
+        self.record(guards);
         if guards.iter().any(|(_, guard)| guard.shard.effects.has_events()) {
             self.hear(&mut held(guards), moment);
         }
@@ -124,7 +124,7 @@ impl Server {
     /// What follows the last command of a transaction.
     pub fn settle_transaction(&self, guards: &mut ShardGuards<'_>, moment: Moment<'_>, ready: Ready) {
         // One record of all its commands; those that serve waiting clients have their own.
-        self.record(guards.iter_mut().map(|(index, guard)| (*index, &mut **guard)));
+        self.record(guards);
         if !ready.is_empty() {
             self.serve_ready(&mut held(guards), ready, moment);
         }
@@ -281,7 +281,7 @@ impl Server {
                 true
             });
             // Before the shards are let go that were locked for it.
-            self.record(all.into_iter());
+            self.record(&mut all);
             attempt
         };
         for (_, guard) in &mut more {

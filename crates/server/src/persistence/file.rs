@@ -22,6 +22,8 @@ pub struct Header {
     pub used_memory: u64,
     /// Whether hashes have fields that expire.
     pub timed_fields: bool,
+    /// Whether it is a base of the log.
+    pub is_base: bool,
     /// The libraries of functions and the scripts.
     pub stored: Vec<Stored>,
 }
@@ -122,7 +124,7 @@ fn begin(header: &Header) -> Vec<u8> {
         ("redis-bits", "64"),
         ("ctime", &seconds),
         ("used-mem", &used),
-        ("aof-base", "0"),
+        ("aof-base", if header.is_base { "1" } else { "0" }),
         ("moonshard-ver", env!("CARGO_PKG_VERSION")),
     ] {
         writer.byte(Opcode::Aux as u8);

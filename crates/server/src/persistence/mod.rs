@@ -8,10 +8,13 @@ mod file;
 mod load;
 mod log;
 mod reload;
+mod rewrite;
 
 pub use load::load;
+pub use log::{Files, Log, State as LogState};
 pub use reload::reload;
 
+use crate::config::Settings;
 use crate::figures::ShardFigures;
 use crate::server::{Server, unix_ms};
 use crate::shards::ShardGuards;
@@ -38,8 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 const IN_PROGRESS: Error = Error::fixed("ERR Background save already in progress");
 
-/// How snapshots stand.
-#[derive(Debug)]
+/// How snapshots and the log stand.
 pub struct Persistence {
     saving: AtomicBool,
     /// Unix time in milliseconds of the begin of the snapshot that is being written.
@@ -56,14 +58,17 @@ pub struct Persistence {
     pub keys: (AtomicU64, AtomicU64),
     /// Keys loaded at the start, and keys left out because they were due.
     pub loaded: (AtomicU64, AtomicU64),
-    /// Whether writes are refused because the last snapshot failed.
+    /// Whether writes are refused because the last snapshot failed, or because the log cannot be written.
     refuses_writes: AtomicBool,
+    /// The append-only log.
+    pub log: Log,
     /// Why the last one failed.
     last_error: Mutex<Option<String>>,
 }
 
-impl Default for Persistence {
-    fn default() -> Self {
+impl Persistence {
+    /// Nothing saved and nothing loaded, of so many shards.
+    pub fn new(shards: usize) -> Self {
         Self {
             saving: AtomicBool::new(false),
             begun_ms: AtomicU64::new(0),
@@ -75,6 +80,7 @@ impl Default for Persistence {
             keys: (AtomicU64::new(0), AtomicU64::new(0)),
             loaded: (AtomicU64::new(0), AtomicU64::new(0)),
             refuses_writes: AtomicBool::new(false),
+            log: Log::new(shards),
             last_error: Mutex::new(None),
         }
     }
@@ -91,7 +97,8 @@ impl Persistence {
         self.failed.load(Relaxed)
     }
 
-    /// Whether writes are refused because the last snapshot failed (`stop-writes-on-bgsave-error`).
+    /// Whether writes are refused: because the last snapshot failed (`stop-writes-on-bgsave-error`), or because the log
+    /// cannot be written.
     #[inline]
     pub fn refuses_writes(&self) -> bool {
         self.refuses_writes.load(Relaxed)
@@ -114,10 +121,36 @@ pub struct Begun {
     changes: u64,
 }
 
+/// Goes on with the log in the directory, or begins one.
+///
+/// # Errors
+/// The system's.
+pub async fn resume_log(server: &Arc<Server>) -> io::Result<()> {
+    let settings = server.config.load_full();
+    let files = Files::read(server.disk.clone(), &settings.appenddirname, &settings.appendfilename)
+        .map_err(io::Error::other)?;
+    if !files.manifest().is_empty() {
+        return Err(io::Error::other("there is a log, and it was not loaded"));
+    }
+    server.open_log(files.manifest().clone()).await
+}
+
 impl Server {
-    /// What the state of the last snapshot forbids.
+    /// What the state of the last snapshot and of the log forbids.
+    #[inline]
     pub fn gate(&self) -> Gate {
-        if self.persistence.refuses_writes() { Gate::SNAPSHOT_FAILED } else { Gate::empty() }
+        if self.persistence.refuses_writes() { self.closed_gate() } else { Gate::empty() }
+    }
+
+    #[cold]
+    fn closed_gate(&self) -> Gate {
+        let of_log = self.persistence.log.failure().map_or(Gate::empty(), Gate::log_failed);
+        if self.must_refuse(&self.config.load()) { of_log | Gate::SNAPSHOT_FAILED } else { of_log }
+    }
+
+    /// Whether the last snapshot's failure is a reason to refuse writes.
+    fn must_refuse(&self, settings: &Settings) -> bool {
+        settings.stop_writes_on_bgsave_error && !settings.save.0.is_empty() && self.persistence.has_failed()
     }
 
     /// Claims the one snapshot that may be written at a time.
@@ -133,8 +166,8 @@ impl Server {
         self.persistence.saving.store(false, Relaxed);
     }
 
-    /// Begins a claimed snapshot on all shards, which are locked.
-    pub fn begin_snapshot(&self, guards: &mut ShardGuards<'_>) -> Begun {
+    /// Begins a claimed snapshot on all shards, which are locked: a file of its own, or a base of the log.
+    pub fn begin_snapshot(&self, guards: &mut ShardGuards<'_>, is_base: bool) -> Begun {
         let settings = self.config.load_full();
         let now_ms = unix_ms();
         self.persistence.begun_ms.store(now_ms, Relaxed);
@@ -150,7 +183,7 @@ impl Server {
         self.persistence.keys.0.store(0, Relaxed);
         self.persistence.keys.1.store(keys, Relaxed);
         let stored = self.scripts.registry.stored();
-        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields, stored };
+        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields, is_base, stored };
         Begun { header, changes }
     }
 
@@ -175,16 +208,25 @@ impl Server {
                 self.give_up_snapshot();
                 return Err(Error::BUSY);
             };
-            self.begin_snapshot(&mut guards)
+            self.begin_snapshot(&mut guards, false)
         };
         self.write_snapshot(begun).await.map_err(|error| Error::text(format!("ERR {error}")))
     }
 
-    /// Takes the last snapshot before the server ends, if the settings have save points.
+    /// Brings the log to the disk before the server ends.
     ///
     /// # Errors
     /// When it fails.
-    pub async fn save_at_end(self: &Arc<Self>) -> Result<(), Error> {
+    pub async fn sync_log_at_end(&self) -> Result<(), Error> {
+        self.sync_log().await.map_err(|error| Error::text(format!("ERR the log: {error}")))
+    }
+
+    /// Brings the log to the disk, and takes the last snapshot before the server ends, if the settings have save points.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub async fn keep_at_end(self: &Arc<Self>) -> Result<(), Error> {
+        self.sync_log_at_end().await?;
         if self.config.load().save.0.is_empty() { Ok(()) } else { self.save_after_others().await }
     }
 
@@ -217,7 +259,8 @@ impl Server {
     /// Writes a snapshot that has begun, and notes how it went.
     async fn write_snapshot(self: &Arc<Self>, begun: Begun) -> io::Result<()> {
         let changes = begun.changes;
-        let outcome = self.write_pieces(begun).await;
+        let path = PathBuf::from(String::from_utf8_lossy(&self.config.load().dbfilename).into_owned());
+        let outcome = self.write_pieces(begun, path).await;
         let state = &self.persistence;
         let now_ms = unix_ms();
         state
@@ -242,18 +285,16 @@ impl Server {
         outcome
     }
 
-    /// Decides whether writes are refused, when a snapshot has ended or the settings have changed.
+    /// Decides whether writes are refused, when a snapshot has ended, the log has failed or recovered, or the settings
+    /// have changed.
     pub fn judge_writes(&self) {
-        let settings = self.config.load();
-        let refuses = settings.stop_writes_on_bgsave_error
-            && !settings.save.0.is_empty()
-            && self.persistence.has_failed();
+        let refuses = self.must_refuse(&self.config.load()) || self.persistence.log.failure().is_some();
         self.persistence.refuses_writes.store(refuses, Relaxed);
     }
 
-    async fn write_pieces(self: &Arc<Self>, begun: Begun) -> io::Result<()> {
+    /// Writes what has begun into the file at `path`.
+    async fn write_pieces(self: &Arc<Self>, begun: Begun, path: PathBuf) -> io::Result<()> {
         let settings = self.config.load_full();
-        let path = PathBuf::from(String::from_utf8_lossy(&settings.dbfilename).into_owned());
         let (sender, receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(PIECES_MAX);
         let mut file = SnapshotFile::create(self.disk.clone(), path, &settings, begun.header)?;
         let writer = std::thread::Builder::new().name("snapshot".into()).spawn(move || {

@@ -28,13 +28,24 @@ pub(super) fn persistence(report: &mut Report<'_>) {
     report.zeros(&["rdb_last_cow_size"]);
     report.field("rdb_last_load_keys_expired", state.loaded.1.load(Relaxed));
     report.field("rdb_last_load_keys_loaded", state.loaded.0.load(Relaxed));
-    report.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    let settings = report.server.config.load_full();
+    let log = &state.log;
+    report.field("aof_enabled", u8::from(settings.appendonly));
+    report.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     report.field("aof_last_rewrite_time_sec", -1);
     report.field("aof_current_rewrite_time_sec", -1);
     report.field("aof_last_bgrewrite_status", "ok");
     report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    report.field("aof_last_write_status", "ok");
+    report.field("aof_last_write_status", if log.failure().is_some() { "err" } else { "ok" });
     report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if settings.appendonly {
+        report.field("aof_current_size", log.current_len());
+        report.field("aof_base_size", log.rewritten_len());
+        report.field("aof_pending_rewrite", 0);
+        report.field("aof_buffer_length", log.waiting());
+        report.field("aof_pending_bio_fsync", u8::from(log.is_unsynced()));
+        report.field("aof_delayed_fsync", log.delays.load(Relaxed));
+    }
 }
 
 /// A replication id that stands for none.

@@ -1,0 +1,254 @@
+//! What the log's thread writes: records as Redis reads them, into one increment after another.
+
+use moonshard_aof::{encode, encode_timestamp};
+use moonshard_disk::DiskFile;
+use std::collections::VecDeque;
+use std::io;
+
+/// Bytes that are gathered before they are written.
+const WRITE_LEN: usize = 1 << 20;
+/// The database of what belongs to none.
+pub const NO_DATABASE: u32 = u32::MAX;
+/// Bytes before each command of a record: its database and its length.
+const HEAD_LEN: usize = 12;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Adds a command, as RESP has it, to a record.
+pub fn push_command(record: &mut Vec<u8>, db: u32, command: &[u8]) {
+    record.extend_from_slice(&db.to_le_bytes());
+    record.extend_from_slice(&(command.len() as u64).to_le_bytes());
+    record.extend_from_slice(command);
+}
+
+/// The commands of a record with their databases.
+fn commands(mut record: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = record.split_first_chunk::<HEAD_LEN>()?;
+        let [a, b, c, d, len @ ..] = *head;
+        let len = u64::from_le_bytes(len) as usize;
+        let (command, rest) = rest.split_at_checked(len)?;
+        record = rest;
+        Some((u32::from_le_bytes([a, b, c, d]), command))
+    })
+}
+
+/// A file of the log that is being written.
+struct Increment {
+    file: Box<dyn DiskFile>,
+    /// Bytes of it that the system has.
+    len: u64,
+    /// What is to be written, from `sent` on.
+    pending: Vec<u8>,
+    sent: usize,
+    /// The last record that was put into it.
+    last: u64,
+    /// Whether something was written since the last sync.
+    is_unsynced: bool,
+    /// A sync failed: nobody knows which of its bytes are on the disk, and another sync would not tell.
+    is_broken: bool,
+}
+
+/// The increments that are not finished: the last is written to, those before it wait for the disk.
+pub struct Output {
+    increments: VecDeque<Increment>,
+    /// The database selected at the end of the last one.
+    db: u32,
+    /// Unix time in seconds of the last annotation.
+    stamped: u64,
+    written: u64,
+    synced: u64,
+}
+
+/// Why the log cannot go on.
+#[derive(Debug)]
+pub enum Failure {
+    /// Bytes could not be written; they are kept, and can be tried again.
+    Write(io::Error),
+    /// A sync failed. What the file holds is unknown, so a new base has to be written.
+    Sync(io::Error),
+}
+
+impl Failure {
+    /// The system's error.
+    pub const fn error(&self) -> &io::Error {
+        match self {
+            Self::Write(error) | Self::Sync(error) => error,
+        }
+    }
+}
+
+impl Output {
+    /// Nothing written yet, and nothing to write to; everything up to the record `number` is safe elsewhere.
+    pub const fn new(number: u64) -> Self {
+        Self { increments: VecDeque::new(), db: NO_DATABASE, stamped: 0, written: number, synced: number }
+    }
+
+    /// What comes from now on goes into `file`, of which `len` bytes are there.
+    pub fn switch(&mut self, file: Box<dyn DiskFile>, len: u64) {
+        self.db = NO_DATABASE;
+        let last = self.increments.back().map_or(self.written, |increment| increment.last);
+        self.increments.push_back(Increment {
+            file,
+            len,
+            pending: Vec::new(),
+            sent: 0,
+            last,
+            is_unsynced: false,
+            is_broken: false,
+        });
+    }
+
+    /// A base holds everything up to the last increment: those before it are of no use any more.
+    pub fn drop_earlier(&mut self) {
+        let earlier = self.increments.len().saturating_sub(1);
+        if let Some(last) = self.increments.drain(..earlier).map(|increment| increment.last).last() {
+            self.written = self.written.max(last);
+            self.synced = self.synced.max(last);
+        }
+    }
+
+    /// Adds a record. `seconds` is the Unix time of its annotation, if it is to have one. Once enough has come together
+    /// it is written, if it `may` be.
+    ///
+    /// # Errors
+    /// As in [`write`](Self::write); the record is kept then.
+    pub fn put(
+        &mut self,
+        number: u64,
+        record: &[u8],
+        seconds: Option<u64>,
+        may: bool,
+    ) -> Result<(), Failure> {
+        let Some(increment) = self.increments.back_mut() else {
+            // The log is off.
+            (self.written, self.synced) = (number, number);
+            return Ok(());
+        };
+        let out = &mut increment.pending;
+        if let Some(seconds) = seconds.filter(|seconds| *seconds != self.stamped) {
+            self.stamped = seconds;
+            encode_timestamp(seconds, out);
+        }
+        let is_transaction = commands(record).nth(1).is_some();
+        if is_transaction {
+            out.extend_from_slice(MULTI);
+        }
+        for (db, command) in commands(record) {
+            if db != self.db && db != NO_DATABASE {
+                self.db = db;
+                encode(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()], out);
+            }
+            out.extend_from_slice(command);
+        }
+        if is_transaction {
+            out.extend_from_slice(EXEC);
+        }
+        increment.last = number;
+        let is_enough = increment.pending.len() - increment.sent >= WRITE_LEN;
+        if may && is_enough { self.write() } else { Ok(()) }
+    }
+
+    /// Lets go of all files.
+    pub fn close(&mut self) {
+        if let Some(last) = self.increments.drain(..).last() {
+            (self.written, self.synced) = (last.last, last.last);
+        }
+    }
+
+    /// Writes what was put, and finishes all increments but the last.
+    ///
+    /// # Errors
+    /// The first failure; what is not written is kept.
+    pub fn write(&mut self) -> Result<(), Failure> {
+        while let Some(increment) = self.increments.front_mut() {
+            increment.write().map_err(Failure::Write)?;
+            self.written = self.written.max(increment.last);
+            if self.increments.len() == 1 {
+                break;
+            }
+            self.sync_first()?;
+            self.increments.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Sees to it that all that was written is on the disk.
+    ///
+    /// # Errors
+    /// The first failure. After one of a sync there is no other way than [`drop_earlier`](Self::drop_earlier).
+    pub fn sync(&mut self) -> Result<(), Failure> {
+        self.write()?;
+        self.sync_first()
+    }
+
+    fn sync_first(&mut self) -> Result<(), Failure> {
+        let Some(increment) = self.increments.front_mut() else { return Ok(()) };
+        if increment.is_broken {
+            return Err(Failure::Sync(io::Error::from_raw_os_error(libc::EIO)));
+        }
+        if increment.is_unsynced {
+            if let Err(error) = increment.file.sync_data() {
+                increment.is_broken = true;
+                return Err(Failure::Sync(error));
+            }
+            increment.is_unsynced = false;
+        }
+        self.synced = self.written;
+        Ok(())
+    }
+
+    /// The last record that the system has.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The last record that is on the disk.
+    pub const fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Whether something was written that is not on the disk.
+    pub fn is_unsynced(&self) -> bool {
+        self.increments.iter().any(|increment| increment.is_unsynced)
+    }
+
+    /// Bytes in the last increment that the system has.
+    pub fn len(&self) -> u64 {
+        self.increments.back().map_or(0, |increment| increment.len)
+    }
+
+    /// Bytes that are still to be written.
+    pub fn pending(&self) -> usize {
+        self.increments.iter().map(|increment| increment.pending.len() - increment.sent).sum()
+    }
+}
+
+impl Increment {
+    fn write(&mut self) -> io::Result<()> {
+        while self.sent < self.pending.len() {
+            match self.file.write(&self.pending[self.sent..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.sent += written;
+                    self.len += written as u64;
+                    self.is_unsynced = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // The next attempt goes on where this one has stopped.
+                    self.pending.drain(..self.sent);
+                    self.sent = 0;
+                    return Err(error);
+                }
+            }
+        }
+        self.pending.clear();
+        self.sent = 0;
+        if self.pending.capacity() > 2 * WRITE_LEN {
+            self.pending = Vec::new();
+        }
+        Ok(())
+    }
+}

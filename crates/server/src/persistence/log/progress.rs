@@ -1,0 +1,95 @@
+//! How far the log has come, and who waits for that.
+
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::task::{Context, Poll, Waker};
+
+/// Numbers of records; of each, everything up to it is meant.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// On the disk.
+    synced: AtomicU64,
+    /// So safe that a reply which waits for it may be sent.
+    acknowledged: AtomicU64,
+    waiting: Mutex<Vec<(u64, Waker)>>,
+}
+
+impl Progress {
+    /// The last record that is on the disk.
+    pub fn synced(&self) -> u64 {
+        self.synced.load(Relaxed)
+    }
+
+    /// Ready once replies that depend on the record `number` may be sent.
+    pub fn poll_acknowledged(&self, number: u64, cx: &Context<'_>) -> Poll<()> {
+        if self.acknowledged.load(SeqCst) >= number {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.lock();
+        // Under the lock: whoever acknowledges takes it afterwards, and finds this waker.
+        if self.acknowledged.load(SeqCst) >= number {
+            return Poll::Ready(());
+        }
+        match waiting.iter_mut().find(|(_, waker)| waker.will_wake(cx.waker())) {
+            Some((awaited, _)) => *awaited = number,
+            None => waiting.push((number, cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+
+    /// Tells how far the log is, and wakes whoever waited for that.
+    pub fn publish(&self, synced: u64, acknowledged: u64) {
+        self.synced.store(synced, Relaxed);
+        if self.acknowledged.swap(acknowledged, SeqCst) == acknowledged {
+            return;
+        }
+        let mut ready = Vec::new();
+        self.waiting.lock().retain_mut(|(number, waker)| {
+            let waits = *number > acknowledged;
+            if !waits {
+                ready.push(std::mem::replace(waker, Waker::noop().clone()));
+            }
+            waits
+        });
+        ready.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_once_its_record_is_safe() {
+        let progress = Progress::default();
+        let (early, late) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+        let (early_waker, late_waker) = (Waker::from(early.clone()), Waker::from(late.clone()));
+        let poll = |number, waker: &Waker| progress.poll_acknowledged(number, &Context::from_waker(waker));
+        assert!(poll(0, &early_waker).is_ready());
+        assert!(poll(1, &early_waker).is_pending());
+        assert!(poll(1, &late_waker).is_pending());
+        // The same task waits for one thing at a time.
+        assert!(poll(3, &late_waker).is_pending());
+        progress.publish(0, 0);
+        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (0, 0));
+        progress.publish(2, 2);
+        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 0));
+        assert!(poll(2, &early_waker).is_ready());
+        assert_eq!(progress.synced(), 2);
+        progress.publish(3, 3);
+        progress.publish(3, 3);
+        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 1));
+    }
+}

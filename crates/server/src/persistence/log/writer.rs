@@ -1,0 +1,209 @@
+//! The log's thread: puts the journals in order, writes and syncs them, and tells how far that has come.
+
+use super::output::{Failure, Output};
+use super::{Log, Order, State};
+use crate::config::{AppendFsync, Settings};
+use crate::server::{Server, unix_ms};
+use moonshard_journal::Collected;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::{Duration, Instant};
+
+/// While records come, they are written every so often; `always` does not wait for more to come.
+const GATHER: Duration = Duration::from_millis(5);
+/// Time between two syncs of `everysec`.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// After a failure, so long until the next attempt.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// What the thread works with.
+pub(super) struct Writer {
+    server: Arc<Server>,
+    output: Output,
+    collected: Collected,
+    /// When the last sync began.
+    synced_at: Instant,
+    /// Who waits to hear that everything is on the disk.
+    waiting: Vec<tokio::sync::oneshot::Sender<io::Result<()>>>,
+}
+
+impl Writer {
+    pub(super) fn new(server: Arc<Server>) -> Self {
+        let last = server.persistence.log.last();
+        Self {
+            server,
+            output: Output::new(last),
+            collected: Collected::default(),
+            synced_at: Instant::now(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn log(&self) -> &Log {
+        &self.server.persistence.log
+    }
+
+    /// Runs as long as the process does.
+    pub(super) fn run(mut self) {
+        loop {
+            let settings = self.server.config.load_full();
+            let gathered = self.gather(&settings);
+            let outcome = gathered.and_then(|()| self.write(&settings));
+            self.tell(&settings, &outcome);
+            self.rest(&settings, outcome.is_err());
+        }
+    }
+
+    /// Takes what was recorded and asked for.
+    fn gather(&mut self, settings: &Settings) -> Result<(), Failure> {
+        let server = self.server.clone();
+        let log = &server.persistence.log;
+        let mut orders = std::mem::take(&mut *log.orders.lock()).into_iter().peekable();
+        log.has_orders.store(false, SeqCst);
+        log.journals.collect(&mut self.collected);
+        if !self.collected.is_empty() {
+            let _ = log.unsynced_since_ms.compare_exchange(0, unix_ms(), Relaxed, Relaxed);
+        }
+        let mut outcome = Ok(());
+        let seconds = settings.aof_timestamp_enabled.then(|| unix_ms() / 1000);
+        let collected = std::mem::take(&mut self.collected);
+        for (number, record) in collected.iter() {
+            while let Some(order) = orders.next_if(|order| order.after().is_none_or(|after| after < number)) {
+                outcome = outcome.and(self.follow(order));
+            }
+            // After a failure everything is only kept.
+            let put = self.output.put(number, record, seconds, outcome.is_ok());
+            outcome = outcome.and(put);
+        }
+        self.collected = collected;
+        for order in orders {
+            outcome = outcome.and(self.follow(order));
+        }
+        outcome
+    }
+
+    fn follow(&mut self, order: Order) -> Result<(), Failure> {
+        match order {
+            Order::Switch { file, len, .. } => self.output.switch(file, len),
+            Order::DropEarlier => {
+                self.output.drop_earlier();
+                self.log().wants_base.store(false, Relaxed);
+            }
+            Order::Sync(sender) => self.waiting.push(sender),
+            Order::Close { .. } => {
+                let outcome = self.output.sync();
+                self.output.close();
+                return outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered, and syncs it if it is time for that.
+    fn write(&mut self, settings: &Settings) -> Result<(), Failure> {
+        let begun = self.server.ticks.raw();
+        self.output.write()?;
+        self.note("aof-write", begun);
+        if self.output.is_unsynced() && self.is_sync_due(settings) {
+            self.synced_at = Instant::now();
+            let begun = self.server.ticks.raw();
+            self.output.sync()?;
+            self.note(
+                if settings.appendfsync == AppendFsync::Always { "aof-fsync-always" } else { "aof-fsync" },
+                begun,
+            );
+        }
+        Ok(())
+    }
+
+    fn is_sync_due(&self, settings: &Settings) -> bool {
+        if !self.waiting.is_empty() {
+            return true;
+        }
+        if settings.no_appendfsync_on_rewrite && self.server.persistence.is_saving() {
+            return false;
+        }
+        match settings.appendfsync {
+            AppendFsync::Always => true,
+            AppendFsync::EverySec => self.synced_at.elapsed() >= SYNC_EVERY,
+            AppendFsync::No => false,
+        }
+    }
+
+    fn note(&self, event: &'static str, begun: u64) {
+        let ticks = &self.server.ticks;
+        self.server.latency.note(event, ticks.delta_as_nanos(begun, ticks.raw()));
+    }
+
+    /// Tells everybody how far the log has come.
+    fn tell(&mut self, settings: &Settings, outcome: &Result<(), Failure>) {
+        let server = self.server.clone();
+        let log = &server.persistence.log;
+        match outcome {
+            Ok(()) => {
+                if log.failure.swap(0, Relaxed) != 0 {
+                    tracing::info!("the log can be written again");
+                    server.judge_writes();
+                }
+            }
+            Err(failure) => {
+                log.wants_base.fetch_or(matches!(failure, Failure::Sync(_)), Relaxed);
+                let errno = failure.error().raw_os_error().unwrap_or(libc::EIO);
+                if log.failure.swap(errno, Relaxed) != errno {
+                    tracing::error!(error = %failure.error(), "the log cannot be written: writes are refused");
+                    server.judge_writes();
+                }
+            }
+        }
+        log.len.store(self.output.len(), Relaxed);
+        log.pending.store(self.output.pending(), Relaxed);
+        if !self.output.is_unsynced() && self.output.pending() == 0 {
+            log.unsynced_since_ms.store(0, Relaxed);
+        }
+        if outcome.is_ok() && log.is_stalled.swap(false, Relaxed) {
+            log.judge_replies(settings.appendfsync, unix_ms());
+        }
+        let (written, synced) = (self.output.written(), self.output.synced());
+        let is_strict = settings.appendfsync == AppendFsync::Always
+            && log.state() == State::On
+            && !(settings.no_appendfsync_on_rewrite && server.persistence.is_saving());
+        let is_late = settings.appendfsync == AppendFsync::EverySec
+            && log.holds_replies()
+            && !log.is_stalled.load(Relaxed);
+        log.progress.publish(synced, if is_strict || is_late { synced } else { written });
+        for sender in self.waiting.drain(..) {
+            let outcome = match outcome {
+                Ok(()) => Ok(()),
+                Err(failure) => Err(io::Error::new(failure.error().kind(), failure.error().to_string())),
+            };
+            // Who asked may have given up.
+            let _ = sender.send(outcome);
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn rest(&mut self, settings: &Settings, failed: bool) {
+        if failed {
+            std::thread::park_timeout(RETRY_AFTER);
+            return;
+        }
+        if !self.collected.is_empty() && settings.appendfsync != AppendFsync::Always {
+            // Without being woken for each record.
+            std::thread::park_timeout(GATHER);
+            return;
+        }
+        let log = self.log();
+        log.sleeps.store(true, SeqCst);
+        if log.journals.last() == self.collected.last() && !log.has_orders.load(SeqCst) {
+            if self.output.is_unsynced() && settings.appendfsync == AppendFsync::EverySec {
+                std::thread::park_timeout(SYNC_EVERY.saturating_sub(self.synced_at.elapsed()));
+            } else if self.output.is_unsynced() {
+                std::thread::park_timeout(SYNC_EVERY);
+            } else {
+                std::thread::park();
+            }
+        }
+        log.sleeps.store(false, Relaxed);
+    }
+}
