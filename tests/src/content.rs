@@ -81,8 +81,8 @@ impl Content {
     }
 
     /// Leaves out what is not wanted.
-    pub fn retain(&mut self, mut keep: impl FnMut(usize, &[u8]) -> bool) {
-        self.keys.retain(|(db, key), _| keep(*db, key));
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &Described) -> bool) {
+        self.keys.retain(|(_, key), described| keep(key, described));
     }
 
     /// The first few differences, a line each; nothing when there is none.
@@ -95,7 +95,15 @@ impl Content {
             match other.keys.get(name) {
                 None => found.push(format!("{} is missing in the other: {mine}", shown(name))),
                 Some(its) if !alike(mine, its, same) => {
-                    found.push(format!("{}:\n  {mine}\n  {its}", shown(name)));
+                    let same_until =
+                        mine.value.bytes().zip(its.value.bytes()).take_while(|(a, b)| a == b).count();
+                    let from = same_until.saturating_sub(80);
+                    found.push(format!(
+                        "{}:\n  {}\n  {}",
+                        shown(name),
+                        mine.shown_from(from),
+                        its.shown_from(from)
+                    ));
                 }
                 Some(_) => {}
             }
@@ -124,10 +132,18 @@ fn alike(mine: &Described, its: &Described, same: Same) -> bool {
     deadlines && encodings && mine.kind == its.kind && mine.value == its.value
 }
 
+impl Described {
+    /// For people, with a piece of the value, which is ASCII.
+    fn shown_from(&self, from: usize) -> String {
+        let value: String = self.value.chars().skip(from).take(300).collect();
+        let dots = if from > 0 { "... " } else { "" };
+        format!("{} ({}) until {}: {dots}{value}", self.kind, self.encoding, self.deadline_ms)
+    }
+}
+
 impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value: String = self.value.chars().take(300).collect();
-        write!(f, "{} ({}) until {}: {value}", self.kind, self.encoding, self.deadline_ms)
+        f.write_str(&self.shown_from(0))
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod content;
 pub mod corpus;
+pub mod crash;
 pub mod oracle;
 pub mod programs;
 pub mod random;

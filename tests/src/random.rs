@@ -100,13 +100,19 @@ const KEYS_A_TYPE: usize = 3;
 pub struct Generator {
     rng: Rng,
     /// In front of every key: with `{t}`, all keys are in one slot.
-    tag: &'static str,
+    tag: String,
+    one_slot: bool,
 }
 
 impl Generator {
     /// A generator whose keys all share a slot, or lie where they fall.
     pub fn new(seed: u64, one_slot: bool) -> Generator {
-        Generator { rng: Rng::new(seed), tag: if one_slot { "{t}" } else { "" } }
+        Generator { rng: Rng::new(seed), tag: if one_slot { "{t}" } else { "" }.to_owned(), one_slot }
+    }
+
+    /// A generator whose keys begin with `prefix`, and lie where they fall.
+    pub fn with_prefix(seed: u64, prefix: &str) -> Generator {
+        Generator { rng: Rng::new(seed), tag: prefix.to_owned(), one_slot: false }
     }
 
     /// So many commands, with a look at all keys after every 500 of them and at the end.
@@ -138,7 +144,7 @@ impl Generator {
         let step = self.fill(family);
         // A script's keys must share a slot, and those of a command with several are elsewhere in ARGV.
         let in_script =
-            self.rng.one_in(8) && family < TYPES && !self.tag.is_empty() && has_key_first(&step, self.tag);
+            self.rng.one_in(8) && family < TYPES && self.one_slot && has_key_first(&step, &self.tag);
         if in_script { self.scripted(step) } else { step }
     }
 

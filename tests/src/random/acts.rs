@@ -59,6 +59,19 @@ impl Act {
         act
     }
 
+    /// What a client sends for it; each command has one reply. Nothing of WATCH and DISCARD.
+    pub fn commands(&self) -> Vec<Vec<Vec<u8>>> {
+        match self {
+            Act::One(step) => vec![step.command.clone()],
+            Act::Script(key, steps) => vec![script_of(key, steps)],
+            Act::Transaction { steps, .. } => {
+                let word = |word: &str| vec![word.as_bytes().to_vec()];
+                let queued = steps.iter().map(|step| step.command.clone());
+                std::iter::once(word("multi")).chain(queued).chain([word("exec")]).collect()
+            }
+        }
+    }
+
     fn check(&self, pair: &mut Pair) -> Result<(), Mismatch> {
         match self {
             Act::One(step) => pair.check(&step.command, &step.compare.clone().into()),
@@ -154,7 +167,7 @@ impl Generator {
     }
 
     fn act(&mut self) -> Act {
-        let one_slot = !self.tag.is_empty();
+        let one_slot = self.one_slot;
         match self.rng.below(24) {
             0 | 1 => {
                 let count = self.rng.below(3);
@@ -174,6 +187,24 @@ impl Generator {
                 Act::One(Step { command, compare: Compare::Exact })
             }
             _ => Act::One(self.step()),
+        }
+    }
+
+    /// Something that happens whole or not at all, and whose outcome depends on this generator's keys alone: a command,
+    /// a transaction, or a script, over keys of any slots.
+    pub fn whole(&mut self) -> Act {
+        let key = self.any_key();
+        let count = 1 + self.rng.below(6);
+        let mut steps = std::iter::repeat_with(|| self.plain_step()).filter(|step| {
+            let name = step.command[0].as_slice();
+            !["swapdb", "dbsize", "keys", "scan"].iter().any(|other| other.as_bytes() == name)
+        });
+        let mut take = |count| steps.by_ref().take(count).collect::<Vec<_>>();
+        let act = take(count);
+        match self.rng.below(6) {
+            0 => Act::Transaction { watched: Vec::new(), touches: false, steps: act, discarded: false },
+            1 => Act::Script(key, act.into_iter().filter(fits_script).collect()),
+            _ => Act::One(act.into_iter().next().expect("at least one")),
         }
     }
 
