@@ -53,6 +53,22 @@ impl Server {
     /// # Errors
     /// That it ended or does not answer in time, with its log.
     pub fn try_start(kind: Kind, args: &[&str]) -> Result<Server, String> {
+        let mut server = Server::launch(kind, args);
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// Starts a server as [`Server::start`] does, and waits only until it answers anything: it may be loading its data.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_loading(kind: Kind, args: &[&str]) -> Server {
+        let mut server = Server::launch(kind, args);
+        server.wait_until_it_says(|_| true).unwrap_or_else(|why| panic!("{why}"));
+        server
+    }
+
+    fn launch(kind: Kind, args: &[&str]) -> Server {
         let (port, port_lock) = free_port();
         let dir = temp_dir();
         let program = program(kind);
@@ -68,9 +84,7 @@ impl Server {
         };
         all.extend(args.into_iter().map(str::to_owned));
         let child = spawn(&program, &all, &dir);
-        let mut server = Server { child, port, dir, is_redis, program, args: all, _port_lock: port_lock };
-        server.wait_until_ready()?;
-        Ok(server)
+        Server { child, port, dir, is_redis, program, args: all, _port_lock: port_lock }
     }
 
     /// Ends the process at once, as a crash does, and waits until it is gone.
@@ -192,7 +206,15 @@ impl Server {
         unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), String> {
+    /// Waits until the server answers, and has loaded its data.
+    ///
+    /// # Errors
+    /// That it ended or does not answer in time, with its log.
+    pub fn wait_until_ready(&mut self) -> Result<(), String> {
+        self.wait_until_it_says(|reply| !reply.starts_with(b"-LOADING"))
+    }
+
+    fn wait_until_it_says(&mut self, is_expected: impl Fn(&[u8]) -> bool) -> Result<(), String> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -200,7 +222,7 @@ impl Server {
             }
             if let Ok(mut client) = Client::tcp(self.port)
                 && let Ok(reply) = client.command(&["PING"])
-                && !reply.raw.starts_with(b"-LOADING")
+                && is_expected(&reply.raw)
             {
                 return Ok(());
             }

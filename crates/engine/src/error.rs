@@ -65,6 +65,8 @@ texts! {
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
     /// The last snapshot failed, and the settings say that writes are refused then.
     MISCONF = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    /// The command is not for a server that is loading its data.
+    LOADING = "LOADING Redis is loading the dataset in memory";
     /// The client has to authenticate first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Two options that exclude each other, of the EXPIRE family.

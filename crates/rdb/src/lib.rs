@@ -12,6 +12,7 @@ mod format;
 pub mod lzf;
 mod read;
 mod reader;
+mod skip;
 #[cfg(test)]
 mod tests;
 mod write;

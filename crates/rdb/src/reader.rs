@@ -44,6 +44,18 @@ impl<R: Read> Chunked<R> {
         Self { inner, buffer: Vec::new(), at: 0, checksum: Checksum::new() }
     }
 
+    /// A source that goes on where others have read: `ahead` was read from `inner` already and is taken first, and
+    /// `checksum` is that of all before it.
+    pub const fn resumed(inner: R, ahead: Vec<u8>, checksum: Checksum) -> Self {
+        Self { inner, buffer: ahead, at: 0, checksum }
+    }
+
+    /// Ends reading here: what reads on, what was read ahead, and the checksum of all that was taken.
+    pub fn into_parts(mut self) -> (R, Vec<u8>, Checksum) {
+        self.buffer.drain(..self.at);
+        (self.inner, self.buffer, self.checksum)
+    }
+
     /// The checksum of all that was taken.
     pub fn checksum(&self) -> u64 {
         self.checksum.value()
@@ -78,8 +90,10 @@ impl<R: Read> Source for Chunked<R> {
 }
 
 /// What the first bytes of a string say.
-enum Head {
+pub(crate) enum Head {
+    /// It has so many bytes.
     Len(u64),
+    /// It is encoded in this way.
     Encoded(u8),
 }
 
@@ -102,6 +116,11 @@ impl<S: Source> Reader<S> {
     /// The source.
     pub const fn source(&self) -> &S {
         &self.source
+    }
+
+    /// The source, where reading has come to.
+    pub fn into_source(self) -> S {
+        self.source
     }
 
     /// The next `len` bytes as they are.
@@ -158,7 +177,7 @@ impl<S: Source> Reader<S> {
         }
     }
 
-    fn head(&mut self) -> Result<Head, Error> {
+    pub(crate) fn head(&mut self) -> Result<Head, Error> {
         let first = self.byte()?;
         Ok(Head::Len(match first {
             0..0x40 => first.into(),

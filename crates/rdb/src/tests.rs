@@ -1,8 +1,8 @@
 //! Values of every form written and read, and payloads that somebody has changed.
 
-use crate::dump::{dump, restore};
+use crate::dump::{dump, unseal};
 use crate::read::ziplist_of;
-use crate::{Checksum, Error, Limits, Writer};
+use crate::{Checksum, Error, Limits, Reader, ValueType, Writer};
 use moonshard_store::{
     AddFlags, Collection, ConsumerRef, Element, End, Hash, HashLimits, List, ListLimits, Packed, Pending,
     Seed, Set, SetLimits, SortedSet, SortedSetLimits, Stream, StreamId, StreamLimits, Value, ValueRef,
@@ -16,6 +16,18 @@ const LIMITS: Limits = Limits {
     sorted_set: SortedSetLimits { entries_max: 8, member_max: 64 },
     seed: Seed::new(1, 2),
 };
+
+/// What [`crate::restore`] makes of a payload. Skipping ends where a value that can be read ends.
+fn restore(payload: &[u8], limits: &Limits) -> Result<Value, Error> {
+    let value = crate::restore(payload, limits)?;
+    let (mut skipping, mut reading) = (Reader::new(unseal(payload)?), Reader::new(unseal(payload)?));
+    skipping.byte()?;
+    let value_type = ValueType::of(reading.byte()?).unwrap();
+    reading.value(value_type, limits)?;
+    skipping.skip(value_type).unwrap();
+    assert_eq!(skipping.source().len(), reading.source().len());
+    Ok(value)
+}
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![

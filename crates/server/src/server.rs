@@ -234,13 +234,15 @@ impl Server {
         *self.replication_id.lock() = random_id(random);
     }
 
-    /// Whether requests have to be looked at one by one: a monitor watches, or clients are paused.
+    /// Whether requests have to be looked at one by one: a monitor watches, clients are paused, or
+    /// some of them are refused at the moment.
     #[inline]
     pub fn is_watched(&self) -> bool {
         self.monitors.any()
             || self.pause.is_set()
             || self.slowlog.wants_all()
             || self.persistence.refuses_writes()
+            || self.persistence.loading.is_active()
     }
 
     /// Counts an error reply by its code.

@@ -5,7 +5,7 @@ use crate::cluster::{Cluster, NodeId};
 use crate::config::{Config, Launch, Settings, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
-use crate::server::Server;
+use crate::server::{Server, unix_ms};
 use crate::{allocator, balance, cron, logging, persistence};
 use moonshard_engine::Rng;
 use std::ffi::{OsStr, OsString};
@@ -67,26 +67,29 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         let id = NodeId::parse(server.run_id.as_bytes()).unwrap_or(shard_id);
         server.cluster = Some(Cluster::open(&settings, id, shard_id)?);
     }
-    persistence::load(&server)?;
-    load_functions(&server, &settings)?;
-    server.figures.saved_changes.store(server.scripts.registry.libraries().generation(), Relaxed);
     let server = Arc::new(server);
-    if settings.appendonly {
-        threads.block_on(persistence::resume_log(&server))?;
-    }
-    for address in listeners.addresses() {
-        tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
-    }
     let _ = server.io.set(threads.pool().clone());
     let _watchdog = server.watch_scripts()?;
     server.figures.startup_bytes.store(allocator::used(), Relaxed);
     // Before the first connection: who has got an answer may end the server by a signal.
-    let signals = threads.block_on(async { Signals::catch() })?;
+    let mut signals = threads.block_on(async { Signals::catch() })?;
+    let addresses = listeners.addresses();
+    // Who connects while the data is loaded is told so.
+    server.persistence.loading.begin(unix_ms() / 1000);
     listeners.accept(&server, &threads);
-    threads.spawn(cron::run(server.clone()));
     threads.spawn(balance::run(server.clone(), threads.pool().clone()));
-    let ended = server.clone();
-    threads.block_on(signals.wait_for_end(&ended));
+    if threads.block_on(load(&server, &mut signals))? {
+        load_functions(&server, &settings)?;
+        if settings.appendonly {
+            threads.block_on(persistence::resume_log(&server))?;
+        }
+        server.begin_service();
+        for address in addresses {
+            tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
+        }
+        threads.spawn(cron::run(server.clone()));
+        threads.block_on(signals.wait_for_end(&server));
+    }
     server.end_scripts();
     tracing::info!("bye");
     if let Some(path) = &settings.unixsocket {
@@ -96,6 +99,30 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         threads.stop();
     }
     Ok(())
+}
+
+/// Loads the data on a thread of its own, while connections are answered. Tells whether all of it is loaded: the server
+/// may be told to end before, and then ends without saving what it has of it.
+async fn load(server: &Arc<Server>, signals: &mut Signals) -> Result<bool, Box<dyn std::error::Error>> {
+    let (done, loaded) = tokio::sync::oneshot::channel();
+    let loader = server.clone();
+    std::thread::Builder::new()
+        .name("loader".into())
+        .stack_size(moonshard_scripting::THREAD_STACK_BYTES)
+        .spawn(move || {
+            // Nobody waits any more when the server is to end.
+            let _ = done.send(persistence::load(&loader));
+        })?;
+    tokio::select! {
+        outcome = loaded => {
+            outcome.map_err(|_| "the data was not loaded: the thread that does so has failed")??;
+            Ok(true)
+        }
+        () = signals.wait(server) => {
+            tracing::warn!("the server is to end while it loads: nothing is saved");
+            Ok(false)
+        }
+    }
 }
 
 /// Makes the users that the configuration or the file that it names declares.
@@ -135,12 +162,20 @@ impl Signals {
     }
 
     /// Waits for SHUTDOWN, SIGTERM or SIGINT.
+    async fn wait(&mut self, server: &Server) {
+        tokio::select! {
+            () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
+            _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
+            _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+        }
+    }
+
+    /// Waits until the server is to end, and what it was told to keep is kept.
     async fn wait_for_end(mut self, server: &Arc<Server>) {
         loop {
-            tokio::select! {
-                () = server.shutdown.requested() => return tracing::info!("user requested shutdown"),
-                _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
-                _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+            self.wait(server).await;
+            if server.shutdown.is_requested() {
+                return;
             }
             // Like Redis, the server would rather stay than lose what it was told to keep.
             match server.keep_at_end().await {

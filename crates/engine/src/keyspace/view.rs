@@ -445,6 +445,26 @@ impl<'a> Keyspace<'a> {
         }
     }
 
+    /// Puts `entry` into the selected database, if its key is not there; nobody is told. Returns whether it was not.
+    pub fn insert_new(&mut self, mut entry: Entry) -> bool {
+        let (db, clock) = (self.db, self.clock);
+        let (shard, hash) = self.settle(entry.key());
+        shard.preserve(db, hash);
+        entry.set_access(clock.fresh());
+        let Shard { databases, slot_counts, shards, .. } = shard;
+        let database = &mut databases[db];
+        let (expires, timed) = (entry.expiry_ms().is_some(), has_deadlines(&entry));
+        let key: Option<Box<[u8]>> = timed.then(|| entry.key().into());
+        let Slot::Vacant(vacant) = database.table.find_or_reserve(hash, entry.key()) else { return false };
+        count_in_slot(slot_counts, *shards, entry.key(), true);
+        vacant.insert(entry);
+        database.expiring += usize::from(expires);
+        if let Some(key) = key {
+            database.note_deadlines(hash, &key);
+        }
+        true
+    }
+
     fn remove_value(&mut self, key: &[u8]) -> bool {
         let (db, lazy) = (self.db, self.settings.lazy_free);
         let (shard, hash) = self.settle(key);

@@ -25,7 +25,8 @@ impl Call<'_, '_> {
             return Err(Error::wrong_arity(&self.entry.full_name));
         }
         let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-        let caller = config::Caller { local: self.is_local(), loading: false };
+        let loading = self.server.persistence.loading.is_active();
+        let caller = config::Caller { local: self.is_local(), loading };
         let server = self.server;
         let set = server.config.set(&pairs, caller, &|old, new| apply(server, old, new));
         set.map_err(|error| Error::bytes(error.text()))?;

@@ -28,6 +28,8 @@ impl Call<'_, '_> {
             return Err(self.server.busy_error(&[]));
         }
         let saved = match () {
+            // What is loaded so far must not take the place of what is on the disk.
+            () if self.server.persistence.loading.is_active() => Ok(()),
             () if no_save => self.server.sync_log_at_end().await,
             () if save => match self.server.sync_log_at_end().await {
                 Ok(()) => self.server.save_after_others().await,

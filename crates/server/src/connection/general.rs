@@ -130,6 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.count_rejected(args);
             return Err(self.confined(entry));
         }
+        if self.server.persistence.loading.is_active() && !flags.contains(Flags::LOADING) {
+            self.count_rejected(args);
+            return Err(self.as_refused(entry, Error::LOADING));
+        }
         if self.session.client.has_flag(flag::MONITOR) && flags.intersects(TOUCHES_KEYS) {
             self.count_rejected(args);
             return Err(Error::fixed("ERR Replica can't interact with the keyspace"));

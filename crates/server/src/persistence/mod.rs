@@ -6,11 +6,13 @@
 
 mod file;
 mod load;
+mod loading;
 mod log;
 mod reload;
 mod rewrite;
 
 pub use load::load;
+pub use loading::{Loading, Progress};
 pub use log::{Files, Log, State as LogState};
 pub use reload::reload;
 
@@ -56,6 +58,8 @@ pub struct Persistence {
     pub saves: AtomicU64,
     /// Keys of the snapshot that is being written: written so far, and in all.
     pub keys: (AtomicU64, AtomicU64),
+    /// How loading stands.
+    pub loading: Loading,
     /// Keys loaded at the start, and keys left out because they were due.
     pub loaded: (AtomicU64, AtomicU64),
     /// Whether writes are refused because the last snapshot failed, or because the log cannot be written.
@@ -78,6 +82,7 @@ impl Persistence {
             last_seconds: AtomicI64::new(-1),
             saves: AtomicU64::new(0),
             keys: (AtomicU64::new(0), AtomicU64::new(0)),
+            loading: Loading::default(),
             loaded: (AtomicU64::new(0), AtomicU64::new(0)),
             refuses_writes: AtomicBool::new(false),
             log: Log::new(shards),
@@ -136,6 +141,13 @@ pub async fn resume_log(server: &Arc<Server>) -> io::Result<()> {
 }
 
 impl Server {
+    /// Everything is loaded: clients are served from now on, and nothing has changed yet.
+    pub fn begin_service(&self) {
+        let changes = self.unsaved_changes(&self.shard_figures());
+        self.figures.saved_changes.fetch_add(changes, Relaxed);
+        self.persistence.loading.end();
+    }
+
     /// What the state of the last snapshot and of the log forbids.
     #[inline]
     pub fn gate(&self) -> Gate {

@@ -1,18 +1,15 @@
 //! The sections `persistence` and `replication`.
 
 use super::Report;
+use crate::persistence::Progress;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub(super) fn persistence(report: &mut Report<'_>) {
     let unsaved = report.server.unsaved_changes(&report.shards);
     report.section("Persistence");
-    report.zeros(&[
-        "loading",
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ]);
+    let loading = report.server.persistence.loading.progress(report.now_ms / 1000);
+    report.flag("loading", loading.is_some());
+    report.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     report.field("current_fork_perc", "0.00");
     let state = &report.server.persistence;
     let keys = |count: &AtomicU64| if state.is_saving() { count.load(Relaxed) } else { 0 };
@@ -46,6 +43,19 @@ pub(super) fn persistence(report: &mut Report<'_>) {
         report.field("aof_pending_bio_fsync", u8::from(log.is_unsynced()));
         report.field("aof_delayed_fsync", log.delays.load(Relaxed));
     }
+    if let Some(progress) = loading {
+        loading_fields(report, progress);
+    }
+}
+
+/// How far loading is.
+fn loading_fields(report: &mut Report<'_>, progress: Progress) {
+    report.field("loading_start_time", progress.started);
+    report.field("loading_total_bytes", progress.total_bytes);
+    report.field("loading_rdb_used_mem", progress.used_memory);
+    report.field("loading_loaded_bytes", progress.loaded_bytes);
+    report.field("loading_loaded_perc", format_args!("{:.2}", progress.percent));
+    report.field("loading_eta_seconds", progress.eta_seconds);
 }
 
 /// A replication id that stands for none.

@@ -1,0 +1,194 @@
+//! The threads that take in what was read: each has shards of its own, and does what it is given in order.
+
+use super::budget::{Budget, Share};
+use super::records::{KeyRecord, build, put};
+use super::{Context, LoadError};
+use crate::shards::ShardState;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use moonshard_lock::Guard;
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, Scope};
+
+/// Bytes that may wait for the workers.
+const WAITING_MAX: usize = 32 << 20;
+
+/// Bytes of a file, with whole records in it.
+pub(super) struct Chunk {
+    pub(super) bytes: Vec<u8>,
+    /// Where in the file they begin.
+    pub(super) offset: u64,
+    pub(super) _share: Share,
+}
+
+/// A key's record in a chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) at: u32,
+    pub(super) len: u32,
+    pub(super) record: KeyRecord,
+}
+
+/// What a worker is to do.
+pub(super) struct Job {
+    chunk: Arc<Chunk>,
+    /// Records by shard.
+    parts: Vec<(usize, Vec<Piece>)>,
+}
+
+/// What is wrong with a record, and where it begins.
+struct Fault {
+    offset: u64,
+    reason: String,
+}
+
+/// What all of them share.
+struct Shared {
+    budget: Arc<Budget>,
+    failed: AtomicBool,
+    /// The first fault by offset.
+    fault: Mutex<Option<Fault>>,
+}
+
+/// See the [module](self).
+pub(super) struct Workers<'s> {
+    jobs: Vec<Sender<Job>>,
+    shared: Arc<Shared>,
+    file: &'s str,
+}
+
+impl<'s> Workers<'s> {
+    /// Starts as many as there are cores.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, 's>,
+        context: &'s Context<'_>,
+        file: &'s str,
+    ) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let shared = Arc::new(Shared {
+            budget: Budget::new(WAITING_MAX),
+            failed: AtomicBool::new(false),
+            fault: Mutex::new(None),
+        });
+        let start = |index: usize| {
+            let (sender, receiver) = unbounded();
+            let shared = shared.clone();
+            thread::Builder::new()
+                .name(format!("load-{index}"))
+                .spawn_scoped(scope, move || work(&receiver, context, &shared))?;
+            Ok(sender)
+        };
+        let jobs = (0..cores.min(context.server.shards.len())).map(start).collect::<io::Result<Vec<_>>>()?;
+        Ok(Self { jobs, shared, file })
+    }
+
+    /// Waits until there is room for so many bytes more.
+    pub(super) fn share(&self, bytes: usize) -> Share {
+        self.shared.budget.take(bytes)
+    }
+
+    /// Gives the records of a chunk, by shard, to those whose shards they are for.
+    pub(super) fn take_in(&self, chunk: Chunk, pieces: &mut [Vec<Piece>]) {
+        let chunk = Arc::new(chunk);
+        for (worker, jobs) in self.jobs.iter().enumerate() {
+            let own = pieces.iter_mut().enumerate().skip(worker).step_by(self.jobs.len());
+            let parts: Vec<_> = own
+                .filter(|(_, pieces)| !pieces.is_empty())
+                .map(|(shard, pieces)| {
+                    let room = Vec::with_capacity(pieces.len());
+                    (shard, std::mem::replace(pieces, room))
+                })
+                .collect();
+            if !parts.is_empty() && jobs.send(Job { chunk: chunk.clone(), parts }).is_err() {
+                self.shared.fail(chunk.offset, "a thread that loads it has failed".into());
+            }
+        }
+    }
+
+    /// Notes what is wrong with a record that the reader itself has taken in.
+    pub(super) fn fail(&self, offset: u64, reason: String) {
+        self.shared.fail(offset, reason);
+    }
+
+    /// Whether something was wrong: nothing more is worth reading.
+    pub(super) fn have_failed(&self) -> bool {
+        self.shared.failed.load(Relaxed)
+    }
+
+    /// Waits until everything was done.
+    ///
+    /// # Errors
+    /// What was wrong first.
+    pub(super) fn wait(&self) -> Result<(), LoadError> {
+        self.shared.budget.wait_for_all();
+        match self.shared.fault.lock().take() {
+            None => Ok(()),
+            Some(Fault { offset, reason }) => {
+                Err(LoadError::Corrupt { file: self.file.to_owned(), offset, reason })
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn fail(&self, offset: u64, reason: String) {
+        let mut fault = self.fault.lock();
+        if fault.as_ref().is_none_or(|first| offset < first.offset) {
+            *fault = Some(Fault { offset, reason });
+        }
+        self.failed.store(true, Relaxed);
+    }
+}
+
+/// Does what comes until nothing more will. What was read before a record that is wrong is looked at nevertheless: the
+/// first one is to be told.
+fn work(jobs: &Receiver<Job>, context: &Context<'_>, shared: &Shared) {
+    for Job { chunk, parts } in jobs {
+        for (shard, pieces) in parts {
+            let mut guard = context.server.shards[shard].lock.blocking_lock();
+            for piece in pieces {
+                let begin = piece.at as usize;
+                let record = &chunk.bytes[begin..begin + piece.len as usize];
+                if let Err(reason) = context.take_in(&mut guard, record, piece.record) {
+                    shared.fail(chunk.offset + u64::from(piece.at), reason);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Builds the entry of a key's record, and puts it into its shard.
+    fn take_in(
+        &self,
+        guard: &mut Guard<'_, ShardState>,
+        record: &[u8],
+        KeyRecord { db, expiry_ms, .. }: KeyRecord,
+    ) -> Result<(), String> {
+        let entry = build(record, expiry_ms, &self.settings.restore_limits())?;
+        self.put(guard, db, entry)
+    }
+
+    /// Puts an entry into its shard, unless it is due.
+    pub(super) fn put(
+        &self,
+        guard: &mut Guard<'_, ShardState>,
+        db: usize,
+        entry: moonshard_store::Entry,
+    ) -> Result<(), String> {
+        let (keys, expired) = &self.server.persistence.loaded;
+        if !self.keep_expired && entry.expiry_ms().is_some_and(|at| at <= self.now_ms) {
+            expired.fetch_add(1, Relaxed);
+            return Ok(());
+        }
+        put(&mut guard.shard, db, entry, self.now_ms, &self.settings)?;
+        keys.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
