@@ -15,8 +15,8 @@ pub(super) use records::{KeyRecord, Records, Step, build, put};
 use crate::config::Settings;
 use crate::server::{Server, engine_settings, unix_ms};
 use cut::{Cutter, Input};
+use moonshard_disk::Disk;
 use records::Code;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -69,12 +69,12 @@ pub fn load(server: &Server) -> Result<(), LoadError> {
 fn load_snapshot(server: &Server, settings: &Settings) -> Result<(), LoadError> {
     let name = String::from_utf8_lossy(&settings.dbfilename).into_owned();
     let io = |error| LoadError::Io { file: name.clone(), error };
-    let file = match File::open(Path::new(&name)) {
+    let file = match server.disk.open(Path::new(&name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     };
-    let len = file.metadata().map_err(io)?.len();
+    let len = server.disk.len(Path::new(&name)).map_err(io)?;
     let now_ms = unix_ms();
     let context =
         Context { server, settings: engine_settings(settings, server.seed), now_ms, keep_expired: false };
