@@ -265,7 +265,8 @@ mod tests {
             let hash = table.hash(key.as_bytes());
             hash >> 57 == 0 && hash & 0xff00 == 0x2600
         };
-        let keys: Vec<String> = (0..).map(|number| format!("key:{number}")).filter(collides).take(120).collect();
+        let keys: Vec<String> =
+            (0..).map(|number| format!("key:{number}")).filter(collides).take(120).collect();
         let put = |table: &mut Table<Entry>, key: &str, value: &[u8]| {
             let hash = table.hash(key.as_bytes());
             table.remove(hash, key.as_bytes());
