@@ -449,7 +449,7 @@ impl<'a> Keyspace<'a> {
     pub fn insert_new(&mut self, mut entry: Entry) -> bool {
         let (db, clock) = (self.db, self.clock);
         let (shard, hash) = self.settle(entry.key());
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, entry.key());
         entry.set_access(clock.fresh());
         let Shard { databases, slot_counts, shards, .. } = shard;
         let database = &mut databases[db];
