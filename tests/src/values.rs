@@ -115,11 +115,12 @@ fn stream(rng: &mut Rng, key: &[u8], len: usize) -> Vec<Command> {
 }
 
 /// A key of one of many forms: short, long, of any bytes.
-fn key(rng: &mut Rng, at: usize) -> Vec<u8> {
+fn key(rng: &mut Rng, name: &str, at: usize) -> Vec<u8> {
+    let at = format!("{name}{at}");
     match rng.below(8) {
-        0 => (0..rng.below(30)).map(|_| rng.bits() as u8).chain(at.to_string().into_bytes()).collect(),
+        0 => (0..rng.below(30)).map(|_| rng.bits() as u8).chain(at.into_bytes()).collect(),
         1 => format!("long:{at}:{}", "k".repeat(*rng.pick(&[60, 250, 260, 20_000]))).into_bytes(),
-        2 => at.to_string().into_bytes(),
+        2 if name.is_empty() => at.into_bytes(),
         3 => format!("with blanks \r\n and {{tag}} {at}").into_bytes(),
         _ => format!("key:{at}").into_bytes(),
     }
@@ -129,20 +130,20 @@ fn key(rng: &mut Rng, at: usize) -> Vec<u8> {
 pub const DATABASES: &[usize] = &[0, 1, 9, 15];
 
 /// Commands that fill some databases with so many values of all kinds, a third of them with a deadline, with some very
-/// large ones and a library of functions.
-pub fn keyspace(rng: &mut Rng, values: usize) -> Vec<Command> {
+/// large ones and a library of functions. Keys of different names are different.
+pub fn keyspace(rng: &mut Rng, name: &str, values: usize) -> Vec<Command> {
     let mut commands = Vec::new();
     for (nth, db) in DATABASES.iter().enumerate() {
         commands.push(words(&format!("select {db}"), b""));
         for at in 0..values / DATABASES.len() {
-            let key = key(rng, at);
+            let key = key(rng, name, at);
             commands.extend(value(rng, &key));
             if rng.one_in(3) {
                 let deadline = 4_102_444_800_000_u64 + rng.bits() % 100_000_000_000;
                 commands.push(words(&format!("pexpireat KEY {deadline}"), &key));
             }
         }
-        commands.extend(large(rng, nth));
+        commands.extend(large(rng, name, nth));
     }
     commands.push(words("select 0", b""));
     let library =
@@ -152,9 +153,9 @@ pub fn keyspace(rng: &mut Rng, values: usize) -> Vec<Command> {
 }
 
 /// Values that are far beyond all thresholds, of one type each time.
-fn large(rng: &mut Rng, nth: usize) -> Vec<Command> {
+fn large(rng: &mut Rng, prefix: &str, nth: usize) -> Vec<Command> {
     let many = |rng: &mut Rng, name: &str, pair: bool| {
-        let key = format!("large:{name}").into_bytes();
+        let key = format!("large:{prefix}{name}").into_bytes();
         let chunks = (0..20).map(|chunk| {
             let name = name.to_owned();
             filled(&name, &key, 1000, |command| {
@@ -171,13 +172,13 @@ fn large(rng: &mut Rng, nth: usize) -> Vec<Command> {
             let compressible = b"the same words again and again, ".repeat(300_000);
             let random: Vec<u8> = (0..3_000_000).map(|_| rng.bits() as u8).collect();
             vec![
-                vec![b"set".to_vec(), b"large:text".to_vec(), compressible],
-                vec![b"set".to_vec(), b"large:bytes".to_vec(), random],
-                words("setbit large:bits 30000000 1", b""),
+                vec![b"set".to_vec(), format!("large:{prefix}text").into_bytes(), compressible],
+                vec![b"set".to_vec(), format!("large:{prefix}bytes").into_bytes(), random],
+                words("setbit KEY 30000000 1", format!("large:{prefix}bits").as_bytes()),
             ]
         }
         1 => [many(rng, "rpush", false), many(rng, "sadd", false)].concat(),
         2 => [many(rng, "hset", true), many(rng, "zadd", true)].concat(),
-        _ => stream(rng, b"large:stream", 3_000),
+        _ => stream(rng, format!("large:{prefix}stream").as_bytes(), 3_000),
     }
 }

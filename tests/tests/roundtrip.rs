@@ -42,7 +42,7 @@ fn snapshots(first: Kind, second: Kind, options: &[&str]) {
     let mut rng = Rng::new(random::seed());
     let dir = temp_dir();
     let server = start(first, &dir, options);
-    run(&mut server.connect(), &values::keyspace(&mut rng, random::env_or("MOONSHARD_VALUES", 400)));
+    run(&mut server.connect(), &values::keyspace(&mut rng, "", random::env_or("MOONSHARD_VALUES", 400)));
     server.connect().ask("DEBUG RELOAD");
     let expected = content(&server);
     assert_eq!(server.connect().ask("SAVE").raw, b"+OK\r\n");

@@ -7,7 +7,6 @@ mod json;
 mod latency;
 mod memory;
 mod options;
-mod persistence;
 mod process;
 mod programs;
 mod redis_benchmark;
@@ -76,9 +75,6 @@ fn run(options: &Options) -> Result<bool, Error> {
     }
     for row in memory::ROWS.iter().filter(|row| options.wants(row.name, Group::Memory)) {
         report.memory.extend(memory::measure(options, &programs, row)?);
-    }
-    for &io_threads in &options.io_threads {
-        report.persistence.extend(persistence::measure(options, &programs, io_threads)?);
     }
     print!("{report}");
     if let Some(path) = &options.json {

@@ -76,6 +76,8 @@ bytes! {
 bytes! {
     /// What stands in a file in the place of a value's type.
     Opcode {
+        /// What a node of a cluster says of the slot whose keys follow: its number, its keys, and those that expire.
+        SlotInfo = 244,
         /// The code of a library of functions.
         Function2 = 245,
         /// The same, before the release of Redis 7.

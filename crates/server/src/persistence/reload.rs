@@ -36,7 +36,9 @@ fn read(mut bytes: &[u8], shard: &mut Shard, now_ms: u64, settings: &Settings) -
             Step::Note => {}
             Step::Key(KeyRecord { expiry_ms: Some(at), .. }) if at <= now_ms => {}
             Step::Key(KeyRecord { db, expiry_ms, .. }) => {
-                put(shard, db, build(record, expiry_ms, &settings.restore_limits())?, now_ms, settings)?;
+                if let Some(entry) = build(record, expiry_ms, &settings.restore_limits())? {
+                    put(shard, db, entry, now_ms, settings)?;
+                }
             }
             Step::End => return Ok(()),
         }

@@ -87,6 +87,11 @@ impl Records {
                 reader.length()?;
                 reader.length()?;
             }
+            Opcode::SlotInfo => {
+                for _ in 0..3 {
+                    reader.length()?;
+                }
+            }
             Opcode::Aux => self.note_aux(reader)?,
             // How long a key was idle, and how often it was used, begins anew.
             Opcode::Idle => {
@@ -127,7 +132,8 @@ pub(super) const fn is_key(byte: u8) -> bool {
     Opcode::of(byte).is_none() && ValueType::of(byte).is_some()
 }
 
-/// Builds the entry of a key's whole record.
+/// Builds the entry of a key's whole record; none of a collection without elements, which old versions of Redis could
+/// leave behind, and which Redis passes over too.
 ///
 /// # Errors
 /// What is wrong with it, in words.
@@ -135,7 +141,7 @@ pub(in crate::persistence) fn build(
     record: &[u8],
     expiry_ms: Option<u64>,
     limits: &Limits,
-) -> Result<Entry, String> {
+) -> Result<Option<Entry>, String> {
     let (mut head, mut key) = (Reader::new(record), Reader::new(record));
     let value_type = head.byte().and_then(|byte| ValueType::of(byte).ok_or(Error::UnknownType(byte)));
     let value_type = value_type.map_err(|error| error.to_string())?;
@@ -145,10 +151,18 @@ pub(in crate::persistence) fn build(
     let mut value = Reader::new(*head.source());
     let entry = match value_type {
         ValueType::String => Entry::new_string(key, value.string().map_err(of_key)?, expiry_ms),
-        _ => Entry::new(key, value.value(value_type, limits).map_err(of_key)?, expiry_ms),
+        _ => match value.value(value_type, limits) {
+            Ok(value) => Entry::new(key, value, expiry_ms),
+            Err(Error::EmptyKey) => return Ok(None),
+            Err(error) => return Err(of_key(error)),
+        },
     };
     // The walk over lengths has found another end than the value has.
-    if value.source().is_empty() { Ok(entry) } else { Err(of_key(Error::Corrupt("bytes after the value"))) }
+    if value.source().is_empty() {
+        Ok(Some(entry))
+    } else {
+        Err(of_key(Error::Corrupt("bytes after the value")))
+    }
 }
 
 /// Puts an entry into its shard, in a database that need not be there.

@@ -171,8 +171,13 @@ impl Context<'_> {
         record: &[u8],
         KeyRecord { db, expiry_ms, .. }: KeyRecord,
     ) -> Result<(), String> {
-        let entry = build(record, expiry_ms, &self.settings.restore_limits())?;
-        self.put(guard, db, entry)
+        match build(record, expiry_ms, &self.settings.restore_limits())? {
+            Some(entry) => self.put(guard, db, entry),
+            None => {
+                tracing::warn!("a collection without elements was left out");
+                Ok(())
+            }
+        }
     }
 
     /// Puts an entry into its shard, unless it is due.
