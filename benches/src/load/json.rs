@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::latency::Latency;
 use super::memory::Memory;
+use super::persistence::Outcome;
 use super::report::{Report, medians};
 use super::rounds::{Case, Sample};
 use super::rows::{Group, OTHER_SHARDS};
@@ -15,7 +16,9 @@ impl Report {
     pub fn json(&self) -> String {
         let latency = self.latency.iter().map(|(io_threads, latency)| of_latency(*io_threads, latency));
         let cases = self.cases.iter().map(of_case);
-        let rows: Vec<String> = cases.chain(latency).chain(self.memory.iter().map(of_memory)).collect();
+        let (memory, persistence) =
+            (self.memory.iter().map(of_memory), self.persistence.iter().map(of_persistence));
+        let rows: Vec<String> = cases.chain(latency).chain(memory).chain(persistence).collect();
         let (quick, rows) = (self.quick, rows.join(",\n"));
         format!("{{\"quick\":{quick},\"rows\":[\n{rows}\n]}}\n")
     }
@@ -70,6 +73,22 @@ fn of_memory(memory: &Memory) -> String {
         let _ = write!(row, r#","moonshard_bytes":{bytes}"#);
     }
     closed(row, memory.moonshard_bytes.as_ref().err())
+}
+
+fn of_persistence(outcome: &Outcome) -> String {
+    let mut row = head(outcome.row.name, Group::Persistence, outcome.io_threads, outcome.passes());
+    let list = |of: fn(&(f64, f64)) -> f64| {
+        let texts: Vec<String> = outcome.samples.iter().map(|pair| format!("{:.4}", of(pair))).collect();
+        texts.join(",")
+    };
+    let _ = write!(
+        row,
+        r#","unit":"{}","redis":[{}],"moonshard":[{}]"#,
+        outcome.row.unit,
+        list(|pair| pair.0),
+        list(|pair| pair.1)
+    );
+    closed(row, outcome.error.as_ref())
 }
 
 /// An object that is still open, with what every row has.

@@ -97,7 +97,10 @@ pub fn measure(options: &Options, programs: &Programs, io_threads: Option<u32>) 
 }
 
 /// GETs from all connections at the same time.
-fn load(port: u16, keys: &[String], duration: Duration) -> Result<Quantiles, Error> {
+///
+/// # Errors
+/// When one is not answered.
+pub fn load(port: u16, keys: &[String], duration: Duration) -> Result<Quantiles, Error> {
     let until = Instant::now() + duration;
     let histograms: Vec<Result<Histogram<u64>, Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> =

@@ -7,6 +7,7 @@ mod json;
 mod latency;
 mod memory;
 mod options;
+mod persistence;
 mod process;
 mod programs;
 mod redis_benchmark;
@@ -75,6 +76,9 @@ fn run(options: &Options) -> Result<bool, Error> {
     }
     for row in memory::ROWS.iter().filter(|row| options.wants(row.name, Group::Memory)) {
         report.memory.extend(memory::measure(options, &programs, row)?);
+    }
+    for &io_threads in &options.io_threads {
+        report.persistence.extend(persistence::measure(options, &programs, io_threads)?);
     }
     print!("{report}");
     if let Some(path) = &options.json {

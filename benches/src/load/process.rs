@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Ports to try: another process may take a free one before the server does.
 const PORTS_TRIED: usize = 3;
 /// A server is idle when it used less than [`IDLE_CPU`] in this time.
@@ -169,6 +169,29 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         kib.map(|kib| kib * 1024).ok_or_else(|| Error::Program(format!("{path} has no VmRSS")))
+    }
+
+    /// Bytes of memory that are resident, in it and in its child, as far as they are not those of both: what a snapshot
+    /// takes while it is written.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn resident_bytes_with_child(&mut self) -> Result<u64, Error> {
+        let pid = self.process.child().id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        // A child may have ended by now.
+        let own = children.split_whitespace().filter_map(|child| {
+            let rollup = fs::read_to_string(format!("/proc/{child}/smaps_rollup")).ok()?;
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        });
+        let own: u64 = own.sum();
+        Ok(self.resident_bytes()? + own * 1024)
+    }
+
+    /// A file in its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.0.join(name)
     }
 
     /// Waits until it has nothing more to do, such as freeing what was deleted, for two seconds at most.

@@ -7,6 +7,29 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What a server keeps on disk: nothing by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping<'a> {
+    /// The snapshot that it finds.
+    pub snapshot: Option<&'a Path>,
+    /// The `appendfsync` of its log; `None` when it keeps none.
+    pub log: Option<&'a str>,
+}
+
+impl Keeping<'_> {
+    /// Puts the snapshot into the server's folder, and tells it the rest.
+    fn told(&self, mut command: Command, dir: &Path) -> Command {
+        if let Some(snapshot) = self.snapshot {
+            // A server that does not find it has no keys, which is noticed.
+            let _ = std::fs::hard_link(snapshot, dir.join("dump.rdb"));
+        }
+        let log = if self.log.is_some() { "yes" } else { "no" };
+        command.args(["--save", "", "--appendonly", log]);
+        command.args(["--appendfsync", self.log.unwrap_or("everysec")]);
+        command
+    }
+}
+
 /// Where the programs are.
 #[derive(Debug)]
 pub struct Programs {
@@ -43,11 +66,15 @@ impl Programs {
     /// # Errors
     /// When it does not start.
     pub fn start_redis(&self) -> Result<Server, Error> {
-        Server::start(|port, dir| {
-            let mut command = server(&self.redis, port, dir);
-            command.args(["--save", "", "--appendonly", "no"]);
-            command
-        })
+        self.start_redis_keeping(&Keeping::default())
+    }
+
+    /// Starts redis-server with what it is to keep on disk.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_redis_keeping(&self, keeping: &Keeping<'_>) -> Result<Server, Error> {
+        Server::start(|port, dir| keeping.told(server(&self.redis, port, dir), dir))
     }
 
     /// Starts Moonshard without persistence, else with its default settings, or with so many I/O threads.
@@ -55,9 +82,20 @@ impl Programs {
     /// # Errors
     /// When it does not start.
     pub fn start_moonshard(&self, io_threads: Option<u32>) -> Result<Server, Error> {
+        self.start_moonshard_keeping(io_threads, &Keeping::default())
+    }
+
+    /// Starts Moonshard as [`Programs::start_moonshard`], with what it is to keep on disk.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_moonshard_keeping(
+        &self,
+        io_threads: Option<u32>,
+        keeping: &Keeping<'_>,
+    ) -> Result<Server, Error> {
         Server::start(|port, dir| {
-            let mut command = server(&self.moonshard, port, dir);
-            command.args(["--save", ""]);
+            let mut command = keeping.told(server(&self.moonshard, port, dir), dir);
             if let Some(count) = io_threads {
                 command.args(["--io-threads", &count.to_string()]);
             }

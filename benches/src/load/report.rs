@@ -4,6 +4,7 @@ use super::error::Error;
 use super::latency::{Latency, P999_MAX_US, Quantiles};
 use super::memory::Memory;
 use super::options::Options;
+use super::persistence::Outcome;
 use super::rounds::{Case, Sample};
 use super::statistics::{median, spread};
 use std::fmt;
@@ -17,6 +18,8 @@ pub struct Report {
     pub latency: Vec<(Option<u32>, Result<Latency, Error>)>,
     /// Memory.
     pub memory: Vec<Memory>,
+    /// Snapshots and the log.
+    pub persistence: Vec<Outcome>,
     /// Whether the time was over before all rounds were done.
     pub out_of_time: bool,
     pub(super) quick: bool,
@@ -79,6 +82,7 @@ impl Report {
             cases: Vec::new(),
             latency: Vec::new(),
             memory: Vec::new(),
+            persistence: Vec::new(),
             out_of_time: false,
             quick: options.quick,
         }
@@ -91,6 +95,7 @@ impl Report {
         self.cases.iter().all(Case::passes)
             && self.latency.iter().all(latency)
             && self.memory.iter().all(Memory::passes)
+            && self.persistence.iter().all(Outcome::passes)
     }
 
     fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,6 +241,30 @@ impl Report {
         }
         Ok(())
     }
+
+    fn write_persistence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.persistence.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n{:<42} {:>4} | {:>12} | {:>9} | {:>6} |",
+            "snapshots and the log", "io", "redis-server", "Moonshard", "ratio"
+        )?;
+        for outcome in &self.persistence {
+            let label = format!("{} ({})", outcome.row.label, outcome.row.unit);
+            write!(f, "{label:<42} {:>4} | ", threads(outcome.io_threads))?;
+            match (&outcome.error, outcome.medians(), outcome.ratio()) {
+                (None, Some((redis, moonshard)), Some(ratio)) => {
+                    let (bound, verdict) = (outcome.row.bound(), verdict(outcome.passes()));
+                    writeln!(f, "{redis:>12.2} | {moonshard:>9.2} | {ratio:>6.2} | {bound} {verdict}")?;
+                }
+                (Some(error), ..) => writeln!(f, "FAIL: {error}")?,
+                _ => writeln!(f, "FAIL: not measured")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Report {
@@ -246,6 +275,7 @@ impl fmt::Display for Report {
         }
         self.write_latency(f)?;
         self.write_memory(f)?;
+        self.write_persistence(f)?;
         if self.out_of_time {
             writeln!(f, "\nThe time was over before all rounds were done: medians are of fewer.")?;
         }

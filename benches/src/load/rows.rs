@@ -1,7 +1,7 @@
 //! The rows of the comparison: what is sent, and what Moonshard is to reach against redis-server.
 
 use super::data::{self, COLLECTIONS, Data, SET_PAIRS};
-use super::memory;
+use super::{memory, persistence};
 use std::sync::LazyLock;
 
 /// GETs on other shards while one shard runs an endless script.
@@ -20,11 +20,14 @@ pub enum Group {
     Spread,
     /// Resident memory.
     Memory,
+    /// Snapshots, and the log.
+    Persistence,
 }
 
 impl Group {
     /// All of them, in the order in which they are run and shown.
-    pub const ALL: [Self; 5] = [Self::Base, Self::Types, Self::Single, Self::Spread, Self::Memory];
+    pub const ALL: [Self; 6] =
+        [Self::Base, Self::Types, Self::Single, Self::Spread, Self::Memory, Self::Persistence];
 
     /// Its name, for `--group`.
     pub const fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Group {
             Self::Single => "single",
             Self::Spread => "spread",
             Self::Memory => "memory",
+            Self::Persistence => "persistence",
         }
     }
 }
@@ -412,5 +416,7 @@ pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
 /// The names of all rows, with their groups.
 pub fn names() -> impl Iterator<Item = (&'static str, Group)> {
     let memory = memory::ROWS.iter().map(|row| (row.name, Group::Memory));
-    ROWS.iter().map(|row| (&*row.name, row.group)).chain([(OTHER_SHARDS, Group::Base)]).chain(memory)
+    let persistence = persistence::ROWS.iter().map(|row| (row.name, Group::Persistence));
+    let own = ROWS.iter().map(|row| (&*row.name, row.group));
+    own.chain([(OTHER_SHARDS, Group::Base)]).chain(memory).chain(persistence)
 }

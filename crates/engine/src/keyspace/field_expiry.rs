@@ -113,7 +113,7 @@ impl Shard {
         lazy: bool,
     ) -> usize {
         let hash = self.databases[db].table.hash(key);
-        self.preserve(db, hash);
+        self.preserve(db, hash, key);
         let database = &mut self.databases[db];
         let entry = database.table.get_mut(hash, key);
         let Some(fields) = entry.and_then(Entry::collection_mut).and_then(hash_in) else { return 0 };

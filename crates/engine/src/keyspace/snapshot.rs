@@ -60,6 +60,8 @@ impl Snapshot {
     /// Two databases change places.
     pub(super) fn swap(&mut self, one: usize, other: usize) {
         self.origins.swap(one, other);
+        // The one that comes to the front may not be written, the other only in part; what is written is passed over.
+        self.position = (self.position.0.min(one).min(other), 0);
     }
 }
 
@@ -113,19 +115,19 @@ impl Shard {
         self.snapshot.take()
     }
 
-    /// Writes what is in the way of a change to an item of this hash, if a snapshot is going on.
+    /// Writes the entry of a key that is about to be changed, if a snapshot is going on that still needs it.
     #[inline]
-    pub(crate) fn preserve(&mut self, db: usize, hash: u64) {
+    pub(crate) fn preserve(&mut self, db: usize, hash: u64, key: &[u8]) {
         if self.snapshot.is_some() {
-            self.write_before(db, hash);
+            self.write_before(db, hash, key);
         }
     }
 
     #[cold]
-    fn write_before(&mut self, db: usize, hash: u64) {
+    fn write_before(&mut self, db: usize, hash: u64, key: &[u8]) {
         let Self { databases, snapshot: Some(snapshot), .. } = self else { return };
         let Some(origin) = snapshot.origins[db] else { return };
-        databases[db].table.walk_before(hash, |entry| snapshot.save(origin, entry));
+        databases[db].table.walk_before(hash, key, |entry| snapshot.save(origin, entry));
     }
 
     /// Keeps a database that is about to be emptied for the snapshot, if one is going on; gives it back if not.

@@ -286,7 +286,7 @@ impl<'a> Keyspace<'a> {
     fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, key);
         let changes = shard.effects.changes;
         let entry = shard.databases[db].table.get_mut(hash, key)?;
         if touch {
@@ -345,7 +345,7 @@ impl<'a> Keyspace<'a> {
         self.foresee_new(key);
         let (db, clock, touch) = (self.db, self.clock, self.touch);
         let (shard, hash) = self.settle(key);
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, key);
         let changes = shard.effects.changes;
         let Shard { databases, slot_counts, shards, .. } = shard;
         let (entry, made) = match databases[db].table.find_or_reserve(hash, key) {
@@ -376,7 +376,7 @@ impl<'a> Keyspace<'a> {
         let (db, clock) = (self.db, self.clock);
         let lazy = self.settings.lazy_free;
         let (shard, hash) = self.settle(key);
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, key);
         let changes = shard.effects.changes;
         let database = &mut shard.databases[db];
         match database.table.find_or_reserve(hash, key) {
@@ -449,7 +449,7 @@ impl<'a> Keyspace<'a> {
     pub fn insert_new(&mut self, mut entry: Entry) -> bool {
         let (db, clock) = (self.db, self.clock);
         let (shard, hash) = self.settle(entry.key());
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, entry.key());
         entry.set_access(clock.fresh());
         let Shard { databases, slot_counts, shards, .. } = shard;
         let database = &mut databases[db];
@@ -498,7 +498,7 @@ impl<'a> Keyspace<'a> {
     pub fn set_expiry(&mut self, key: &[u8], at: Option<u64>) -> bool {
         let db = self.db;
         let (shard, hash) = self.settle(key);
-        shard.preserve(db, hash);
+        shard.preserve(db, hash, key);
         let database = &mut shard.databases[db];
         let Some(entry) = database.table.get_mut(hash, key) else { return false };
         let before = entry.expiry_ms().is_some();
@@ -594,7 +594,7 @@ impl Shard {
 
     /// Takes an entry out of a database, its counts kept right.
     pub(crate) fn detach(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<Entry> {
-        self.preserve(db, hash);
+        self.preserve(db, hash, key);
         let database = &mut self.databases[db];
         let mut entry = database.table.remove(hash, key)?;
         Database::forget_deadlines(&mut database.field_schedule, key, entry.collection_mut());

@@ -1,6 +1,6 @@
 //! One cache line of the table: seven items, their tags, and what overflowed from it.
 
-use super::Item;
+use super::{BUCKETS_FULL, Item};
 use crate::prefetch::prefetch;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
@@ -150,6 +150,26 @@ impl<T> Bucket<T> {
     }
 }
 
+/// Marks of a full segment's slots.
+pub(super) struct Marks([u8; 64]);
+
+impl Marks {
+    #[inline]
+    pub(super) fn get(&self, bucket: usize, slot: usize) -> bool {
+        self.0[bucket] >> slot & 1 == 1
+    }
+
+    #[inline]
+    pub(super) fn set(&mut self, bucket: usize, slot: usize, mark: bool) {
+        let bits = &mut self.0[bucket];
+        *bits = *bits & !(1 << slot) | u8::from(mark) << slot;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = [0; 64];
+    }
+}
+
 /// A handle to an array of buckets; whoever holds it knows how many they are. It does not own them.
 pub(super) struct Segment<T>(NonNull<Bucket<T>>);
 
@@ -180,12 +200,26 @@ impl<T> Segment<T> {
         unsafe { dealloc(self.0.as_ptr().cast(), Self::layout(buckets)) }
     }
 
+    /// Cache lines of a segment of so many buckets: a full one has another line, of marks.
+    pub(super) const fn lines(buckets: usize) -> usize {
+        if buckets == BUCKETS_FULL { buckets + 1 } else { buckets }
+    }
+
     fn layout(buckets: usize) -> Layout {
-        debug_assert!(buckets > 0 && buckets <= 64);
-        // SAFETY: 64 buckets of 64 bytes at most, aligned to 64.
-        unsafe {
-            Layout::from_size_align_unchecked(buckets * size_of::<Bucket<T>>(), align_of::<Bucket<T>>())
-        }
+        debug_assert!(buckets > 0 && buckets < 64);
+        let size = Self::lines(buckets) * size_of::<Bucket<T>>();
+        // SAFETY: 64 lines of 64 bytes at most, aligned to 64.
+        unsafe { Layout::from_size_align_unchecked(size, align_of::<Bucket<T>>()) }
+    }
+
+    /// A bit for each slot, in a byte for each bucket.
+    ///
+    /// # Safety
+    /// The segment is alive and full-sized; nobody else uses its marks during `'a`.
+    #[inline]
+    pub(super) unsafe fn marks<'a>(self) -> &'a mut Marks {
+        // SAFETY: by the caller's word the line is within the allocation, all of it initialised, and exclusive.
+        unsafe { &mut *self.address(BUCKETS_FULL).cast() }
     }
 
     #[inline]

@@ -31,7 +31,7 @@ pub trait Item {
     fn address(&self) -> *const u8;
 }
 
-/// The number of buckets of a full segment. With its alignment it stays within the allocators' size class of 3,584.
+/// The number of buckets of a full segment. With its line of marks it is of the allocators' size class of 3,584.
 const BUCKETS_FULL: usize = 55;
 /// Two buddies that hold no more items than this together become one segment.
 const MERGE_MAX: usize = 140;
@@ -61,7 +61,7 @@ pub struct Table<T: Item> {
     /// Changes from walk to walk: segments that do not have it are still to be visited.
     pass: bool,
     /// Items for which a segment had no place and could not split: hashes made to collide. Normally empty.
-    spill: Vec<T>,
+    spill: Vec<Spilled<T>>,
     owns: PhantomData<T>,
 }
 
@@ -71,6 +71,13 @@ struct Fill {
     depth: u8,
     /// The last walk that visited the segment, kept in its first entry like the count.
     pass: bool,
+}
+
+/// An item outside of its segment.
+struct Spilled<T> {
+    item: T,
+    /// Its mark, as of an item in a slot.
+    mark: bool,
 }
 
 /// Where an item lies within the segment of its hash.
@@ -268,15 +275,15 @@ impl<T: Item> Table<T> {
             // SAFETY: the slot is one of the occupied.
             bucket.occupied().map(|slot| unsafe { bucket.item(slot) })
         });
-        placed.chain(&self.spill)
+        placed.chain(self.spill.iter().map(|spilled| &spilled.item))
     }
 
     /// The memory that the table itself holds on the heap, without its items, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.segments * self.buckets * 64
+        self.segments * Segment::<T>::lines(self.buckets) * 64
             + self.directory.capacity() * size_of::<Segment<T>>()
             + self.fills.capacity() * size_of::<Fill>()
-            + self.spill.capacity() * size_of::<T>()
+            + self.spill.capacity() * size_of::<Spilled<T>>()
     }
 
     /// Loads the cache line in which a look-up of this hash begins.
@@ -372,14 +379,14 @@ impl<T: Item> Table<T> {
         if overflow.displaced() < COUNT_STICKY {
             return None;
         }
-        let spilled = self.spill.iter().position(|item| item.key() == key)?;
+        let spilled = self.spill.iter().position(|spilled| spilled.item.key() == key)?;
         Some(Place { bucket: SPILLED, slot: spilled as u32 })
     }
 
     #[inline]
     fn item(&self, hash: u64, place: Place) -> &T {
         if place.bucket == SPILLED {
-            return &self.spill[place.slot as usize];
+            return &self.spill[place.slot as usize].item;
         }
         // SAFETY: a place is of an item in the segment of this hash, and `self` is borrowed since it was found.
         unsafe { self.segment_of(hash).bucket(place.bucket as usize).item(place.slot as usize) }
@@ -388,7 +395,7 @@ impl<T: Item> Table<T> {
     #[inline]
     fn item_mut(&mut self, hash: u64, place: Place) -> &mut T {
         if place.bucket == SPILLED {
-            return &mut self.spill[place.slot as usize];
+            return &mut self.spill[place.slot as usize].item;
         }
         // SAFETY: as in `item`; `self` is borrowed exclusively.
         unsafe { &mut *self.segment_of(hash).bucket_mut(place.bucket as usize).item_mut(place.slot as usize) }
@@ -397,7 +404,7 @@ impl<T: Item> Table<T> {
     fn remove_at(&mut self, hash: u64, place: Place) -> T {
         self.len -= 1;
         if place.bucket == SPILLED {
-            return self.spill.swap_remove(place.slot as usize);
+            return self.spill.swap_remove(place.slot as usize).item;
         }
         let segment = self.segment_of(hash);
         // SAFETY: a place is of an item in the segment of this hash; `self` is borrowed exclusively.
@@ -414,8 +421,8 @@ impl<T: Item> Table<T> {
         item
     }
 
-    /// Puts an item within a distance of its home if there is a place; gives it back if not.
-    fn place(&mut self, hash: u64, item: T, distance_max: usize) -> Result<Place, T> {
+    /// Puts an item with its mark within a distance of its home if there is a place; gives it back if not.
+    fn place(&mut self, hash: u64, item: T, mark: bool, distance_max: usize) -> Result<Place, T> {
         let segment = self.segment_of(hash);
         let home = home_of(hash, self.buckets);
         for distance in 0..=distance_max.min(self.buckets - 1) {
@@ -431,17 +438,21 @@ impl<T: Item> Table<T> {
             let index = self.index_of(hash);
             let first = self.first_index(index, self.fills[index].depth);
             self.fills[first].count += 1;
+            if self.fills[first].pass != self.pass && self.buckets == BUCKETS_FULL {
+                // SAFETY: the segment is alive and full-sized, `self` borrowed exclusively.
+                unsafe { segment.marks() }.set(at, slot, mark);
+            }
             return Ok(Place { bucket: at as u32, slot: slot as u32 });
         }
         Err(item)
     }
 
-    /// Puts an item near its home, or else into the spill.
-    fn place_or_spill(&mut self, hash: u64, item: T) -> Place {
-        self.place(hash, item, DISTANCE_MAX).unwrap_or_else(|item| {
+    /// Puts an item with its mark near its home, or else into the spill.
+    fn place_or_spill(&mut self, hash: u64, item: T, mark: bool) -> Place {
+        self.place(hash, item, mark, DISTANCE_MAX).unwrap_or_else(|item| {
             // SAFETY: the segment is alive, the home below `buckets`, `self` borrowed exclusively.
             unsafe { self.segment_of(hash).bucket_mut(home_of(hash, self.buckets)) }.note_spilled();
-            self.spill.push(item);
+            self.spill.push(Spilled { item, mark });
             Place { bucket: SPILLED, slot: (self.spill.len() - 1) as u32 }
         })
     }

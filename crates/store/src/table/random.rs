@@ -25,7 +25,7 @@ impl<T: Item> Table<T> {
 
     pub(super) fn item_at(&self, index: usize, place: Place) -> &T {
         if place.bucket == SPILLED {
-            return &self.spill[place.slot as usize];
+            return &self.spill[place.slot as usize].item;
         }
         // SAFETY: the place was just drawn as an occupied slot of this segment, and `self` is borrowed since.
         unsafe { self.directory[index].bucket(place.bucket as usize).item(place.slot as usize) }

@@ -1,7 +1,14 @@
 //! Growth and shrinking: more or fewer buckets in the only segment, splits, merges, the directory.
 
 use super::bucket::{SLOTS, Segment};
-use super::{BUCKETS_FULL, DEPTH_MAX, DISTANCE_MAX, Fill, Item, MERGE_MAX, Place, Table};
+use super::{BUCKETS_FULL, DEPTH_MAX, DISTANCE_MAX, Fill, Item, MERGE_MAX, Place, Spilled, Table};
+
+/// An item that was taken out of its segment, to be put into another.
+struct Drained<T> {
+    hash: u64,
+    item: T,
+    mark: bool,
+}
 
 /// The items above which a segment of so many buckets makes room before it takes another.
 fn count_max(buckets: usize) -> usize {
@@ -9,7 +16,7 @@ fn count_max(buckets: usize) -> usize {
 }
 
 impl<T: Item> Table<T> {
-    /// Puts an item into its segment, making room first if it is full.
+    /// Puts a new item into its segment, making room first if it is full.
     #[inline]
     pub(super) fn place_growing(&mut self, hash: u64, mut item: T) -> Place {
         if self.directory.is_empty() {
@@ -19,13 +26,13 @@ impl<T: Item> Table<T> {
             let index = self.index_of(hash);
             let fill = self.fills[self.first_index(index, self.fills[index].depth)];
             if usize::from(fill.count) < count_max(self.buckets) {
-                match self.place(hash, item, DISTANCE_MAX) {
+                match self.place(hash, item, true, DISTANCE_MAX) {
                     Ok(place) => return place,
                     Err(back) => item = back,
                 }
             }
             if !self.make_room(index) {
-                return self.place_or_spill(hash, item);
+                return self.place_or_spill(hash, item, true);
             }
         }
     }
@@ -101,7 +108,8 @@ impl<T: Item> Table<T> {
             if usize::from(self.fills[first].count) <= MERGE_MAX {
                 self.merge_while_empty(first);
             }
-        } else if self.buckets > 1 {
+        } else if self.buckets > 1 && self.fills[0].pass == self.pass {
+            // A walk that is to come still needs the marks, which a smaller segment does not have.
             let smaller = if self.buckets == BUCKETS_FULL { 32 } else { self.buckets / 2 };
             if self.len <= count_max(smaller) / 2 {
                 self.resize_only_segment(smaller);
@@ -152,9 +160,10 @@ impl<T: Item> Table<T> {
         self.deepest = self.fills.iter().filter(|fill| u32::from(fill.depth) == self.depth).count();
     }
 
-    /// Takes every item out of the segment of `span` entries from `first`, spilled ones too, with their hashes.
-    fn drain(&mut self, first: usize, span: usize) -> Vec<(u64, T)> {
+    /// Takes every item out of the segment of `span` entries from `first`, spilled ones too.
+    fn drain(&mut self, first: usize, span: usize) -> Vec<Drained<T>> {
         let segment = self.directory[first];
+        let marked = self.buckets == BUCKETS_FULL && self.fills[first].pass != self.pass;
         let mut items = Vec::with_capacity(usize::from(self.fills[first].count));
         for at in 0..self.buckets {
             // SAFETY: the segment is alive, and the position below `buckets`.
@@ -164,16 +173,19 @@ impl<T: Item> Table<T> {
             for slot in bucket.occupied() {
                 // SAFETY: the slot is one of the occupied, and looked at once.
                 let item = unsafe { bucket.take(slot) };
-                items.push((self.seed_hash(&item), item));
+                // SAFETY: the segment is alive and full-sized, `self` borrowed exclusively.
+                let mark = marked && unsafe { segment.marks() }.get(at, slot);
+                items.push(Drained { hash: self.seed_hash(&item), item, mark });
             }
             bucket.reset_overflow();
         }
         self.fills[first].count = 0;
         let mut at = 0;
         while at < self.spill.len() {
-            let hash = self.seed_hash(&self.spill[at]);
+            let hash = self.seed_hash(&self.spill[at].item);
             if (first..first + span).contains(&self.index_of(hash)) {
-                items.push((hash, self.spill.swap_remove(at)));
+                let Spilled { item, mark } = self.spill.swap_remove(at);
+                items.push(Drained { hash, item, mark });
             } else {
                 at += 1;
             }
@@ -182,15 +194,15 @@ impl<T: Item> Table<T> {
     }
 
     /// Places drained items: first those that find room at home, so that few are displaced.
-    fn refill(&mut self, items: Vec<(u64, T)>) {
+    fn refill(&mut self, items: Vec<Drained<T>>) {
         let mut rest = Vec::new();
-        for (hash, item) in items {
-            if let Err(item) = self.place(hash, item, 0) {
-                rest.push((hash, item));
+        for Drained { hash, item, mark } in items {
+            if let Err(item) = self.place(hash, item, mark, 0) {
+                rest.push(Drained { hash, item, mark });
             }
         }
-        for (hash, item) in rest {
-            self.place_or_spill(hash, item);
+        for Drained { hash, item, mark } in rest {
+            self.place_or_spill(hash, item, mark);
         }
     }
 

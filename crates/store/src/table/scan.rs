@@ -63,7 +63,7 @@ impl<T: Item> Table<T> {
             let mine = |item: &&T| {
                 self.directory[self.index_of(self.seed_hash(item))].address(0) == segment.address(0)
             };
-            self.spill.iter().filter(mine).for_each(visit_own);
+            self.spill.iter().map(|spilled| &spilled.item).filter(mine).for_each(visit_own);
         }
     }
 }
