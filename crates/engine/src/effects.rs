@@ -103,6 +103,11 @@ fn count(listeners: &AtomicUsize, joins: bool) {
     }
 }
 
+/// The name of the command that repeats a deletion: as in Redis, a replica frees what is large as it was freed here.
+pub const fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
+}
+
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -172,13 +177,15 @@ impl Effects {
     /// way is repeated even if nothing has changed.
     pub fn replay_as(&mut self, db: usize, args: &[&[u8]]) {
         self.is_said = true;
-        self.replay_besides(db, args);
+        if self.audience.hears_commands() {
+            self.commands.push(db, args);
+        }
     }
 
     /// Says how to make a change again that is not the running command's own: something was due, or was evicted.
     pub fn replay_besides(&mut self, db: usize, args: &[&[u8]]) {
         if self.audience.hears_commands() {
-            self.commands.push(db, args);
+            self.commands.push_besides(db, args);
         }
     }
 

@@ -9,7 +9,7 @@
 //! goes on where the last one stopped until it finds some. A whole round of it finds every such key, so an eviction
 //! costs O(keys / expiring keys) on average, and never does work when no key expires.
 
-use crate::effects::EventClass;
+use crate::effects::{EventClass, deletion};
 use crate::keyspace::{AccessClock, Database, Shard};
 use crate::rng::Rng;
 use crate::settings::{EvictionPolicy, Settings};
@@ -112,7 +112,7 @@ impl Shard {
         let hash = self.databases[db].table().hash(key);
         self.discard(db, hash, key, lazy);
         self.stats.evicted += 1;
-        self.effects.replay_besides(db, &[b"DEL", key]);
+        self.effects.replay_besides(db, &[deletion(lazy), key]);
         self.effects.changed(EventClass::EVICTED, "evicted", db, key);
     }
 

@@ -58,8 +58,15 @@ pub struct Settings {
     pub lfu_log_factor: u32,
     /// Minutes after which an idle key's LFU counter falls by one (`lfu-decay-time`).
     pub lfu_decay_minutes: u32,
-    /// Whether DEL, expiry and overwriting free large values off the request path.
+    /// Whether large values that are overwritten, or removed for want of elements, are freed off the request path
+    /// (`lazyfree-lazy-server-del`).
     pub lazy_free: bool,
+    /// Whether those that DEL removes are (`lazyfree-lazy-user-del`).
+    pub lazy_user_del: bool,
+    /// Whether those that FLUSHALL and FLUSHDB remove are, if the call does not say (`lazyfree-lazy-user-flush`).
+    pub lazy_user_flush: bool,
+    /// Whether those that expire are (`lazyfree-lazy-expire`).
+    pub lazy_expire: bool,
     /// Whether eviction does (`lazyfree-lazy-eviction`).
     pub lazy_eviction: bool,
     /// Whether long strings in payloads of DUMP are compressed (`rdbcompression`).
@@ -86,6 +93,9 @@ impl Settings {
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
             lazy_free: false,
+            lazy_user_del: false,
+            lazy_user_flush: false,
+            lazy_expire: false,
             lazy_eviction: false,
             compress_dumps: true,
             cluster: false,

@@ -3,7 +3,7 @@
 use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
 use crate::effects::{Commands, Event};
-use crate::keyspace::{Keyspace, Shard, Shards};
+use crate::keyspace::{ExpiryMode, Keyspace, Shard, Shards};
 use crate::{Args, Caller, CmdResult, Ctx, Flow, Rng, Settings, Wait};
 use moonshard_protocol::{Encoding, Limits, Reply, RequestParser};
 use moonshard_store::Seed;
@@ -83,7 +83,17 @@ impl Engine {
         }
     }
 
+    /// Runs a command as it is run from the log. Returns the raw reply.
+    pub fn again(&mut self, words: &[&str]) -> String {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        String::from_utf8_lossy(&self.outcome_for(Caller::Replay, &words).1).into_owned()
+    }
+
     fn outcome(&mut self, words: &[&[u8]]) -> (CmdResult, Vec<u8>) {
+        self.outcome_for(Caller::Client, words)
+    }
+
+    fn outcome_for(&mut self, caller: Caller, words: &[&[u8]]) -> (CmdResult, Vec<u8>) {
         let mut reply = Reply::new(self.encoding);
         let args = Args::new(words);
         let entry = match CommandTable::get().resolve(args) {
@@ -94,12 +104,14 @@ impl Engine {
             }
         };
         let keyless = entry.command.meta.route == Route::Keys && !entry.command.has_keys();
+        let again = matches!(caller, Caller::Replay);
+        let mode = if again { ExpiryMode::Ignore } else { ExpiryMode::DeleteWhenDue };
         let mut all: Vec<_> = self.shards.iter_mut().map(Some).collect();
         let shards = if keyless { Shards::None } else { Shards::Many(&mut all) };
         let mut cx = Ctx {
-            keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings),
+            keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings).expiry_mode(mode),
             reply: &mut reply,
-            caller: Caller::Client,
+            caller,
             access: None,
             gate: Gate::empty(),
             settings: &self.settings,

@@ -11,7 +11,7 @@ mod prelude {
         Route, ServerCommand, SessionCommand, Subscription,
     };
     pub(super) use crate::ctx::{CmdResult, Ctx, DONE, Flow};
-    pub(super) use crate::effects::EventClass;
+    pub(super) use crate::effects::{EventClass, deletion};
     pub(super) use crate::error::Error;
     pub(super) use crate::keyspace::Expiry;
     pub(super) use crate::wait::{Empty, Wait, WaitKey, WaitKind, timeout_ms};

@@ -13,11 +13,13 @@ pub struct Commands {
     requests: Reply,
     /// Each command's database, and where it ends in `requests`.
     ends: Vec<(usize, usize)>,
+    /// Whether some of them are what a call did, rather than what was due or was evicted.
+    has_calls: bool,
 }
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { requests: Reply::new(Encoding::Resp2), ends: Vec::new() }
+        Self { requests: Reply::new(Encoding::Resp2), ends: Vec::new(), has_calls: false }
     }
 }
 
@@ -31,6 +33,12 @@ impl fmt::Debug for Commands {
 impl Commands {
     /// Adds a command of these arguments, its name first, to be run in database `db`. O(bytes).
     pub fn push(&mut self, db: usize, args: &[&[u8]]) {
+        self.has_calls = true;
+        self.push_besides(db, args);
+    }
+
+    /// Adds a command that need not be run together with the others: it deletes what was due or was evicted. O(bytes).
+    pub fn push_besides(&mut self, db: usize, args: &[&[u8]]) {
         self.requests.array(args.len());
         args.iter().for_each(|arg| self.requests.bulk(arg));
         self.ends.push((db, self.requests.len()));
@@ -45,6 +53,11 @@ impl Commands {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether they must be run all or none, and nothing between them.
+    pub fn belong_together(&self) -> bool {
+        self.has_calls && self.len() > 1
     }
 
     /// Bytes of all of them together.
@@ -63,6 +76,7 @@ impl Commands {
     pub fn append(&mut self, other: &mut Self) {
         let start = self.requests.len();
         self.requests.raw(other.requests.as_bytes());
+        self.has_calls |= other.has_calls;
         self.ends.extend(other.ends.iter().map(|(db, end)| (*db, start + end)));
         other.clear();
     }
@@ -72,6 +86,7 @@ impl Commands {
         let bytes = self.requests.buffer_mut();
         bytes.clear();
         bytes.shrink_to(KEPT_BYTES);
+        self.has_calls = false;
         self.ends.clear();
         self.ends.shrink_to(KEPT_BYTES / size_of::<(usize, usize)>());
     }
@@ -89,6 +104,7 @@ mod tests {
         second.push(0, &[b"FLUSHALL"]);
         second.push(7, &[b"DEL", b""]);
         first.append(&mut second);
+        assert!(first.belong_together());
         assert!(second.is_empty() && second.bytes_len() == 0);
         let all: Vec<_> = first.iter().collect();
         let expected: [(usize, &[u8]); 3] = [
@@ -98,8 +114,21 @@ mod tests {
         ];
         assert_eq!((all.as_slice(), first.len()), (&expected[..], 3));
         first.clear();
-        assert!(first.is_empty() && first.iter().next().is_none());
+        assert!(first.is_empty() && first.iter().next().is_none() && !first.belong_together());
         first.push(1, &[b"PING"]);
         assert_eq!(first.iter().collect::<Vec<_>>(), [(1, &b"*1\r\n$4\r\nPING\r\n"[..])]);
+    }
+
+    #[test]
+    fn what_was_due_need_not_go_together() {
+        let mut commands = Commands::default();
+        commands.push_besides(0, &[b"DEL", b"a"]);
+        commands.push_besides(0, &[b"DEL", b"b"]);
+        assert!(!commands.belong_together());
+        commands.push(0, &[b"SET", b"a", b"1"]);
+        assert!(commands.belong_together());
+        commands.clear();
+        commands.push(0, &[b"SET", b"a", b"1"]);
+        assert!(!commands.belong_together());
     }
 }

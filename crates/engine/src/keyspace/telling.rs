@@ -107,7 +107,7 @@ impl Keyspace<'_> {
         if let Some(effects) = self.gathered()
             && !effects.is_said()
         {
-            effects.replay_besides(db, args);
+            effects.replay_as(db, args);
         }
     }
 

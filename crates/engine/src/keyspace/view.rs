@@ -2,7 +2,7 @@
 
 use super::field_expiry::has_deadlines;
 use super::{AccessClock, Database, Garbage, Kind, Shard, count_in_slot};
-use crate::effects::EventClass;
+use crate::effects::{EventClass, deletion};
 use crate::error::Error;
 use crate::rng::Rng;
 use crate::settings::Settings;
@@ -158,7 +158,7 @@ impl<'a> Keyspace<'a> {
     #[inline]
     fn settle(&mut self, key: &[u8]) -> (&mut Shard, u64) {
         let (db, now_ms, mode) = (self.db, self.now_ms, self.mode);
-        let lazy = self.settings.lazy_free;
+        let lazy = self.settings.lazy_expire;
         let shard = self.shard(key);
         let hash = shard.databases[db].table.hash(key);
         if shard.databases[db].expiring > 0 && mode == ExpiryMode::DeleteWhenDue {
@@ -416,7 +416,7 @@ impl<'a> Keyspace<'a> {
     pub fn put(&mut self, key: &[u8], value: Value, expiry: Option<u64>) {
         self.foresee_new(key);
         let (db, clock) = (self.db, self.clock);
-        self.remove_value(key);
+        self.remove(key);
         let shard = self.shard(key);
         let hash = shard.databases[db].table.hash(key);
         let mut entry = Entry::new(key, value, expiry);
@@ -431,7 +431,7 @@ impl<'a> Keyspace<'a> {
     /// Puts `entry` into the selected database, in place of whatever its key held there.
     pub fn insert(&mut self, entry: Entry) {
         let db = self.db;
-        self.remove_value(entry.key());
+        self.remove(entry.key());
         self.foresee_new(entry.key());
         let shard = self.shard(entry.key());
         shard.count_slot(entry.key(), true);
@@ -465,25 +465,18 @@ impl<'a> Keyspace<'a> {
         true
     }
 
-    fn remove_value(&mut self, key: &[u8]) -> bool {
-        let (db, lazy) = (self.db, self.settings.lazy_free);
-        let (shard, hash) = self.settle(key);
-        let Some(entry) = shard.detach(db, hash, key) else { return false };
-        discard(&mut shard.garbage, Garbage::Entry(entry), lazy);
-        true
-    }
-
     /// Removes `key`. Returns whether it was there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        self.remove_value(key)
+        self.unlink(key, self.settings.lazy_free)
     }
 
-    /// Removes `key`, its value dropped off the request path when that would take long, whatever the settings say.
-    pub fn unlink(&mut self, key: &[u8]) -> bool {
+    /// Removes `key`, its value dropped off the request path when that would take long and `lazy` allows it. Returns
+    /// whether it was there.
+    pub fn unlink(&mut self, key: &[u8], lazy: bool) -> bool {
         let db = self.db;
         let (shard, hash) = self.settle(key);
         let Some(entry) = shard.detach(db, hash, key) else { return false };
-        discard(&mut shard.garbage, Garbage::Entry(entry), true);
+        discard(&mut shard.garbage, Garbage::Entry(entry), lazy);
         true
     }
 
@@ -616,7 +609,7 @@ impl Shard {
         if self.discard(db, hash, key, lazy) {
             self.stats.expired += 1;
             self.effects.expiries += 1;
-            self.effects.replay_besides(db, &[b"DEL", key]);
+            self.effects.replay_besides(db, &[deletion(lazy), key]);
             self.effects.changed(EventClass::EXPIRED, "expired", db, key);
         }
     }

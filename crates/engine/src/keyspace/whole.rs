@@ -34,7 +34,7 @@ impl Keyspace<'_> {
     /// Draws a key of the locked shards uniformly and shows it to `visit`. Keys that are due go on the way. Returns
     /// whether there was one. O(shards).
     pub fn random_key(&mut self, rng: &mut Rng, visit: impl FnOnce(&[u8])) -> bool {
-        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_free);
+        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_expire);
         loop {
             let total = self.len();
             if total == 0 {
@@ -86,7 +86,7 @@ impl Keyspace<'_> {
         wanted: impl Fn(&Entry) -> bool,
         mut visit: impl FnMut(&[u8]),
     ) -> (Cursor, usize) {
-        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_free);
+        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_expire);
         let Some(shard) = self.each_shard().find(|shard| shard.index == cursor.shard) else {
             unreachable!("an iteration in a shard that is not locked")
         };

@@ -202,7 +202,7 @@ impl Call<'_, '_> {
         }
         let now_ms = unix_ms();
         let mut guards = lock_all(&server.shards, shards).await.map_err(|_| Error::BUSY)?;
-        let mut left = 0;
+        let (mut left, mut deleted) = (0, vec![&b"DEL"[..]]);
         {
             let locked = guards.iter_mut().map(|(index, guard)| (*index, &mut guard.shard));
             let mut locked = in_their_places(locked, server.shards.len());
@@ -212,8 +212,11 @@ impl Call<'_, '_> {
                     left += usize::from(keys.peek(parcel.key).is_some());
                 } else if keys.remove(parcel.key) {
                     keys.changed(EventClass::GENERIC, "del", parcel.key);
-                    keys.replay_as(&[b"DEL", parcel.key]);
+                    deleted.push(parcel.key);
                 }
+            }
+            if deleted.len() > 1 {
+                keys.replay_as(&deleted);
             }
         }
         server.settle_all(

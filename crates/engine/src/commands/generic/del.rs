@@ -1,7 +1,6 @@
 //! DEL and UNLINK.
 
 use crate::commands::prelude::*;
-use crate::keyspace::Keyspace;
 
 pub(super) const DEL: Command = Command {
     handler: Handler::Shard(del),
@@ -32,17 +31,18 @@ pub(super) const UNLINK: Command = Command {
 .checked();
 
 fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    remove_all(cx, args, |keys, key| keys.remove(key))
+    let lazy = cx.settings.lazy_user_del;
+    remove_all(cx, args, lazy)
 }
 
 fn unlink(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    remove_all(cx, args, |keys, key| keys.unlink(key))
+    remove_all(cx, args, true)
 }
 
-fn remove_all(cx: &mut Ctx<'_>, args: Args<'_>, remove: fn(&mut Keyspace<'_>, &[u8]) -> bool) -> CmdResult {
+fn remove_all(cx: &mut Ctx<'_>, args: Args<'_>, lazy: bool) -> CmdResult {
     let mut removed = 0;
     for key in args.from(1) {
-        if remove(&mut cx.keys, key) {
+        if cx.keys.unlink(key, lazy) {
             cx.keys.changed(EventClass::GENERIC, "del", key);
             removed += 1;
         }

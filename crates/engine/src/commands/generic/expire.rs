@@ -200,7 +200,14 @@ fn expire_at(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: u64, unit_ms: i64, name:
     if when <= cx.keys.now_ms() && cx.keys.deletes_due() {
         delete_due(cx, key);
     } else {
-        set_expiry(cx, key, when);
+        cx.keys.set_expiry(key, Some(when));
+        cx.keys.changed(EventClass::GENERIC, "expire", key);
+        // What is told in absolute milliseconds already is repeated as it came.
+        if (base_ms != 0 || unit_ms != 1) && cx.keys.replays() {
+            let mut digits = itoa::Buffer::new();
+            let words: &[&[u8]] = &[b"PEXPIREAT", key, digits.format(when).as_bytes()];
+            cx.keys.replay_as(&[words, args.from(3)].concat());
+        }
     }
     cx.reply.int(1);
     DONE
@@ -208,9 +215,10 @@ fn expire_at(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: u64, unit_ms: i64, name:
 
 /// Deletes `key`, which was given an expiry that has already passed.
 pub(in crate::commands) fn delete_due(cx: &mut Ctx<'_>, key: &[u8]) {
-    cx.keys.remove(key);
+    let lazy = cx.settings.lazy_expire;
+    cx.keys.unlink(key, lazy);
     cx.keys.changed(EventClass::GENERIC, "del", key);
-    cx.keys.replay_as(&[b"DEL", key]);
+    cx.keys.replay_as(&[deletion(lazy), key]);
 }
 
 /// Gives `key` an expiry: a Unix time in milliseconds.

@@ -76,7 +76,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// Whether the old keys are dropped off the request path.
 fn is_lazy(cx: &Ctx<'_>, args: Args<'_>) -> Result<bool, Error> {
     match args.len() {
-        1 => Ok(cx.settings.lazy_free),
+        1 => Ok(cx.settings.lazy_user_flush),
         2 if args.is(1, "ASYNC") => Ok(true),
         2 if args.is(1, "SYNC") => Ok(false),
         _ => Err(Error::SYNTAX),

@@ -66,6 +66,24 @@ fn parse(args: Args<'_>) -> Result<Options, Error> {
     Ok(options)
 }
 
+/// Says the call as ZADD, with the scores that the positions have become, as Redis does.
+fn replay(cx: &mut Ctx<'_>, args: Args<'_>, places: usize) -> Result<(), Error> {
+    if !cx.keys.replays() {
+        return Ok(());
+    }
+    let mut scores = Vec::new();
+    for at in (places..args.len()).step_by(PLACE) {
+        scores.push(itoa::Buffer::new().format(Position::parse(args, at)?.score() as u64).to_owned());
+    }
+    let mut words: Vec<&[u8]> = vec![b"zadd"];
+    words.extend_from_slice(args.all().get(1..places).unwrap_or_default());
+    for (score, at) in scores.iter().zip((places..).step_by(PLACE)) {
+        words.extend_from_slice(&[score.as_bytes(), args.raw(at + 2)]);
+    }
+    cx.keys.replay_as(&words);
+    Ok(())
+}
+
 fn geoadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let Options { flags, count_changed, places } = parse(args)?;
     // All positions are looked at before the first is stored, and read again then: nothing has to be kept.
@@ -88,6 +106,7 @@ fn geoadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     if added + updated > 0 {
         cx.keys.changed(EventClass::SORTED_SET, "zadd", key);
+        replay(cx, args, places)?;
     }
     cx.reply.int(if count_changed { added + updated } else { added });
     DONE

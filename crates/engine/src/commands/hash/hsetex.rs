@@ -147,7 +147,18 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.keys.changed(EventClass::HASH, "hset", key);
     cx.reply.int(1);
     match options.at {
-        None => {}
+        None => {
+            // Where no deadline is kept it is a plain HSET, which is said so: Redis 7.0 knows no other.
+            let keeps =
+                options.keep && cx.keys.get_as::<Hash>(key)?.is_some_and(|hash| hash.expiring_len() > 0);
+            if cx.keys.replays() {
+                let mut count = itoa::Buffer::new();
+                let count = count.format(options.pairs.len() / 2).as_bytes();
+                let words: &[&[u8]] = &[b"HSETEX", key, b"KEEPTTL", b"FIELDS", count];
+                let words = if keeps { words } else { &[&b"HSET"[..], key] };
+                cx.keys.replay_as(&[words, options.pairs].concat());
+            }
+        }
         Some(_) if delete => {
             let hash = cx.keys.create_as::<Hash>(key)?;
             options.pairs.chunks_exact(2).for_each(|pair| {

@@ -93,19 +93,22 @@ fn rpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn blmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (from, to) = (parse_end(args, 3)?, parse_end(args, 4)?);
-    move_or_wait(cx, args, from, to)
+    move_or_wait(cx, args, b"LMOVE", from, to)
 }
 
 fn brpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    move_or_wait(cx, args, End::Back, End::Front)
+    move_or_wait(cx, args, b"RPOPLPUSH", End::Back, End::Front)
 }
 
-fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, from: End, to: End) -> CmdResult {
-    let timeout_ms = timeout_ms(args, args.len() - 1)?;
+/// Moves an element, or waits for one. `without_wait` is the command that moves one now, with the same arguments.
+fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, without_wait: &[u8], from: End, to: End) -> CmdResult {
+    let timeout_at = args.len() - 1;
+    let timeout_ms = timeout_ms(args, timeout_at)?;
     if move_element(cx, args, from, to)? {
-        let name = |end| if end == End::Front { &b"LEFT"[..] } else { b"RIGHT" };
-        let (source, destination) = (args.raw(1), args.raw(2));
-        cx.keys.replay_as(&[b"LMOVE", source, destination, name(from), name(to)]);
+        if cx.keys.replays() {
+            let arguments = args.all().get(1..timeout_at).unwrap_or_default();
+            cx.keys.replay_as(&[&[without_wait], arguments].concat());
+        }
         return DONE;
     }
     let keys = vec![WaitKey::new(args.raw(1), args.all())];

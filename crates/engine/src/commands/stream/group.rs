@@ -29,8 +29,8 @@ pub(super) fn consumer_for(group: &mut Group, name: &[u8], now_ms: u64) -> Optio
     group.create_consumer(name, now_ms).map(|consumer| (consumer, true))
 }
 
-/// Says how to make an entry pending as it is now, and the group's last id with it.
-pub(super) fn replay_pending(cx: &mut Ctx<'_>, key: &[u8], group_name: &[u8], id: StreamId) {
+/// Says how to make an entry, whose id is spelt so, pending as it is now, and the group's last id with it.
+pub(super) fn replay_pending(cx: &mut Ctx<'_>, key: &[u8], group_name: &[u8], id: StreamId, text: &[u8]) {
     if !cx.keys.replays() {
         return;
     }
@@ -38,7 +38,7 @@ pub(super) fn replay_pending(cx: &mut Ctx<'_>, key: &[u8], group_name: &[u8], id
     let Some(group) = stream.group(group_name) else { return };
     let Some(pending) = group.find_pending(id).copied() else { return };
     let (name, last_id) = (group.consumer_name(pending.consumer).to_vec(), group.last_id);
-    replay_claim(cx, key, group_name, &name, id, pending, last_id);
+    replay_claim(cx, key, group_name, &name, text, pending, last_id);
 }
 
 /// Says how to make an entry pending for a consumer.
@@ -47,7 +47,7 @@ pub(super) fn replay_claim(
     key: &[u8],
     group_name: &[u8],
     consumer: &[u8],
-    id: StreamId,
+    id: &[u8],
     pending: Pending,
     last_id: StreamId,
 ) {
@@ -58,7 +58,7 @@ pub(super) fn replay_claim(
         group_name,
         consumer,
         b"0",
-        &id.text(),
+        id,
         b"TIME",
         time.format(pending.delivered_ms).as_bytes(),
         b"RETRYCOUNT",

@@ -12,10 +12,16 @@ fn what_time_and_trimming_decided_is_said() {
     assert_eq!(engine.replayed(), "XADD s 1700000000000-5 f v");
     assert_eq!(engine.told(), "xadd s, xadd s, xadd s");
     engine.run(&["XADD", "s", "MAXLEN", "~", "1", "LIMIT", "2", "1700000000001-0", "f", "v"]);
-    assert_eq!(engine.replayed(), "XADD s MAXLEN = 2 1700000000001-0 f v");
+    let limited = "XADD s MAXLEN = 2 LIMIT 2 1700000000001-0 f v";
+    assert_eq!(engine.replayed(), limited);
+    // Run again from a log, the limit is none.
+    engine.again(&["XADD", "again", "1-1", "f", "v"]);
+    engine.again(&["XADD", "again", "MAXLEN", "=", "1", "LIMIT", "1", "1-2", "f", "v"]);
+    assert_eq!((engine.run(&["XLEN", "again"]).as_str(), engine.replayed().as_str()), (":1\r\n", ""));
+    engine.told();
     engine.run(&["XADD", "s", "MAXLEN", "=", "1", "*", "f", "v"]);
     assert_eq!(engine.replayed(), "XADD s MAXLEN = 1 1700000000001-1 f v");
-    assert_eq!(engine.told(), "xadd s, xtrim s, xadd s, xtrim s");
+    assert_eq!(engine.told(), "xadd s, xtrim s");
     for _ in 0..6 {
         engine.run(&["XADD", "s", "*", "f", "v"]);
     }
@@ -53,7 +59,8 @@ fn grouped() -> Engine {
     assert!(engine.told().ends_with("xgroup-create s, xgroup-createconsumer s, xreadgroup s"));
     let claim =
         |id| format!("XCLAIM s g alice 0 {id} TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0");
-    assert_eq!(engine.replayed(), [claim("1-0"), claim("2-0")].join(", "));
+    let counted = "XGROUP SETID s g 2-0 ENTRIESREAD 2".to_owned();
+    assert_eq!(engine.replayed(), [claim("1-0"), claim("2-0"), counted].join(", "));
     engine
 }
 

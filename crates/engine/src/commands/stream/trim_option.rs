@@ -11,6 +11,8 @@ use moonshard_store::{Stream, Trim, TrimTo};
 pub(super) struct Options {
     /// How to trim, if at all.
     pub(super) trim: Option<Trim>,
+    /// The argument that is the threshold to trim to.
+    pub(super) threshold: usize,
     /// The options were read up to this argument; for XADD it is the entry's id.
     pub(super) end: usize,
     /// The new entry's id (XADD).
@@ -25,24 +27,27 @@ fn int(args: Args<'_>, at: usize) -> Result<i64, Error> {
 }
 
 impl Options {
-    /// Reads the options of XADD, up to the id.
+    /// Reads the options of XADD, up to the id. A call that is run `again`, from a log, was limited when it ran first,
+    /// and its threshold says by how much.
     ///
     /// # Errors
     /// Redis' texts, in its order of checks.
-    pub(super) fn of_xadd(args: Args<'_>, settings: &Settings) -> Result<Self, Error> {
-        Self::parse(args, settings, true)
+    pub(super) fn of_xadd(args: Args<'_>, settings: &Settings, again: bool) -> Result<Self, Error> {
+        Self::parse(args, settings, true, again)
     }
 
-    /// Reads the options of XTRIM and their trim.
+    /// Reads the options of XTRIM, which have a trim; `again` as for XADD.
     ///
     /// # Errors
     /// Redis' texts, in its order of checks.
-    pub(super) fn of_xtrim(args: Args<'_>, settings: &Settings) -> Result<Trim, Error> {
-        Self::parse(args, settings, false)?.trim.ok_or(NO_STRATEGY)
+    pub(super) fn of_xtrim(args: Args<'_>, settings: &Settings, again: bool) -> Result<(Self, Trim), Error> {
+        let options = Self::parse(args, settings, false, again)?;
+        let trim = options.trim.ok_or(NO_STRATEGY)?;
+        Ok((options, trim))
     }
 
-    fn parse(args: Args<'_>, settings: &Settings, xadd: bool) -> Result<Self, Error> {
-        let mut options = Self { trim: None, end: 2, id: NewId::Auto, no_create: false };
+    fn parse(args: Args<'_>, settings: &Settings, xadd: bool, again: bool) -> Result<Self, Error> {
+        let mut options = Self { trim: None, threshold: 0, end: 2, id: NewId::Auto, no_create: false };
         let mut limit = None;
         while options.end < args.len() {
             let at = options.end;
@@ -72,7 +77,7 @@ impl Options {
             }
             options.end += 1;
         }
-        options.settle_limit(limit, settings, xadd)?;
+        options.settle_limit(limit, settings, xadd, again)?;
         Ok(options)
     }
 
@@ -91,12 +96,18 @@ impl Options {
         let approximate = at + 1 < args.len() && args.raw(at) == b"~";
         at += usize::from(approximate || at + 1 < args.len() && args.raw(at) == b"=");
         self.trim = Some(Trim { to: threshold(args, at)?, approximate, limit: 0 });
-        self.end = at;
+        (self.threshold, self.end) = (at, at);
         Ok(())
     }
 
     /// LIMIT, or what stands for it: approximate trimming does not do too much at once.
-    fn settle_limit(&mut self, limit: Option<u64>, settings: &Settings, xadd: bool) -> Result<(), Error> {
+    fn settle_limit(
+        &mut self,
+        limit: Option<u64>,
+        settings: &Settings,
+        xadd: bool,
+        again: bool,
+    ) -> Result<(), Error> {
         const LIMIT_NODES: u64 = 100;
         const LIMIT_WITHOUT_NODES: u64 = 10_000;
         const LIMIT_MAX: u64 = 1_000_000;
@@ -111,6 +122,7 @@ impl Options {
             };
         };
         match limit {
+            _ if again => {}
             Some(_) if !trim.approximate => return Err(LIMIT_WITHOUT_TILDE),
             Some(limit) => trim.limit = limit,
             None if trim.approximate => {
@@ -129,10 +141,20 @@ const NO_STRATEGY: Error = Error::fixed("ERR syntax error, XTRIM must be called 
 const LIMIT_WITHOUT_TILDE: Error =
     Error::fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
 
-/// The threshold by which the trimming that was just done can be repeated exactly.
-pub(super) fn exact_threshold(stream: &Stream, to: TrimTo) -> (&'static [u8], Vec<u8>) {
-    match to {
-        TrimTo::Len(_) => (b"MAXLEN", stream.len().to_string().into_bytes()),
-        TrimTo::Id(_) => (b"MINID", stream.first_id_ever_kept().text().to_vec()),
+impl Options {
+    /// The threshold by which the trimming that was just done can be repeated exactly, if it was approximate.
+    pub(super) fn exact_threshold(&self, stream: &Stream) -> Option<Vec<u8>> {
+        let trim = self.trim.filter(|trim| trim.approximate)?;
+        Some(match trim.to {
+            TrimTo::Len(_) => stream.len().to_string().into_bytes(),
+            TrimTo::Id(_) => stream.first_id_ever_kept().text().to_vec(),
+        })
+    }
+
+    /// Puts an exact threshold in the place of an approximate one.
+    pub(super) fn make_exact<'a>(&self, words: &mut [&'a [u8]], threshold: &'a [u8]) {
+        if let Some([tilde, limit]) = words.get_mut(self.threshold.saturating_sub(1)..=self.threshold) {
+            (*tilde, *limit) = (b"=", threshold);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! XADD.
 
 use super::id::NewId;
-use super::trim_option::{Options, exact_threshold};
+use super::trim_option::Options;
 use crate::commands::prelude::*;
 use moonshard_store::{AppendError, Stream, StreamId};
 
@@ -22,7 +22,7 @@ pub(super) const XADD: Command = Command {
 
 fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.raw(1);
-    let options = Options::of_xadd(args, cx.settings)?;
+    let options = Options::of_xadd(args, cx.settings, !cx.keys.deletes_due())?;
     let pairs = args.from(options.end + 1);
     if pairs.len() < 2 || !pairs.len().is_multiple_of(2) {
         return Err(Error::wrong_arity("xadd"));
@@ -41,12 +41,13 @@ fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return refuse(cx, key, error);
     }
     let trimmed = options.trim.map_or(0, |trim| stream.trim(&trim));
+    let threshold = options.exact_threshold(stream);
     cx.reply.bulk(&id.text());
     cx.keys.changed(EventClass::STREAM, "xadd", key);
     if trimmed > 0 {
         cx.keys.changed(EventClass::STREAM, "xtrim", key);
     }
-    replay(cx, key, &options, id, pairs)?;
+    replay(cx, args, &options, id, threshold.as_deref());
     DONE
 }
 
@@ -91,26 +92,18 @@ fn refuse(cx: &mut Ctx<'_>, key: &[u8], error: AppendError) -> CmdResult {
 }
 
 /// An id that was made up is said, and so is how much was trimmed where that was not.
-fn replay(
-    cx: &mut Ctx<'_>,
-    key: &[u8],
-    options: &Options,
-    id: StreamId,
-    pairs: &[&[u8]],
-) -> Result<(), Error> {
-    let approximate = options.trim.filter(|trim| trim.approximate);
+fn replay(cx: &mut Ctx<'_>, args: Args<'_>, options: &Options, id: StreamId, threshold: Option<&[u8]>) {
     let made_up = !matches!(options.id, NewId::Given(_));
-    if (made_up || approximate.is_some()) && cx.keys.replays() {
-        let Some(stream) = cx.keys.get_as::<Stream>(key)? else { return Ok(()) };
-        let trim = options.trim.map(|trim| exact_threshold(stream, trim.to));
-        let id = id.text();
-        let mut args: Vec<&[u8]> = vec![b"XADD", key];
-        if let Some((word, threshold)) = &trim {
-            args.extend_from_slice(&[*word, b"=", threshold]);
-        }
-        args.push(&id);
-        args.extend_from_slice(pairs);
-        cx.keys.replay_as(&args);
+    if !(made_up || threshold.is_some()) || !cx.keys.replays() {
+        return;
     }
-    Ok(())
+    let id = id.text();
+    let mut words = args.all().to_vec();
+    if let Some(threshold) = threshold {
+        options.make_exact(&mut words, threshold);
+    }
+    if made_up && let Some(place) = words.get_mut(options.end) {
+        *place = &id;
+    }
+    cx.keys.replay_as(&words);
 }

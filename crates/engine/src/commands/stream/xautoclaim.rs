@@ -62,8 +62,8 @@ impl Options {
 #[derive(Default)]
 struct Outcome {
     claimed: Vec<StreamId>,
-    /// Pending ones that are gone from the stream.
-    dropped: Vec<(StreamId, Pending)>,
+    /// Pending ones that are gone from the stream, each with how many were claimed before it.
+    dropped: Vec<(StreamId, Pending, usize)>,
     /// Where the next call goes on; none if there is nothing left.
     next: Option<StreamId>,
     created: bool,
@@ -88,12 +88,12 @@ fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
     }
     cx.reply.array(outcome.dropped.len());
-    outcome.dropped.iter().for_each(|(id, _)| bulk_id(cx.reply, *id));
+    outcome.dropped.iter().for_each(|(id, ..)| bulk_id(cx.reply, *id));
     let last_id = group.last_id;
     let dropped: Vec<_> = outcome
         .dropped
         .into_iter()
-        .map(|(id, pending)| (id, pending, group.consumer_name(pending.consumer).to_vec()))
+        .map(|(id, pending, at)| (id, pending, at, group.consumer_name(pending.consumer).to_vec()))
         .collect();
     if outcome.created {
         tell_created(cx, key, name, consumer, false);
@@ -101,10 +101,13 @@ fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !outcome.claimed.is_empty() || !dropped.is_empty() {
         cx.keys.changed(EventClass::empty(), "xautoclaim", key);
     }
-    for (id, pending, consumer) in &dropped {
-        replay_claim(cx, key, name, consumer, *id, *pending, last_id);
+    let (mut claimed, mut said) = (outcome.claimed.into_iter(), 0);
+    for (id, pending, at, consumer) in dropped {
+        claimed.by_ref().take(at - said).for_each(|id| replay_pending(cx, key, name, id, &id.text()));
+        said = at;
+        replay_claim(cx, key, name, &consumer, &id.text(), pending, last_id);
     }
-    outcome.claimed.into_iter().for_each(|id| replay_pending(cx, key, name, id));
+    claimed.for_each(|id| replay_pending(cx, key, name, id, &id.text()));
     DONE
 }
 
@@ -130,7 +133,7 @@ fn claim_idle(
         from = id.successor();
         if view.get(id).is_none() {
             group.acknowledge(id);
-            outcome.dropped.push((id, pending));
+            outcome.dropped.push((id, pending, outcome.claimed.len()));
             left -= 1;
             continue;
         }

@@ -34,7 +34,8 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: Args<'_>, now_ms: u64) -> Result<Self, Error> {
+    /// Reads the arguments of a call, which may be run `again`, from a log.
+    fn parse(args: Args<'_>, now_ms: u64, again: bool) -> Result<Self, Error> {
         let min_idle_ms = args.int_or(4, Error::fixed("ERR Invalid min-idle-time argument for XCLAIM"))?;
         // The first that is no id begins the options.
         let ids: Vec<StreamId> = args.from(5).iter().map_while(|text| id::strict(text, 0).ok()).collect();
@@ -78,7 +79,8 @@ impl Options {
             at += 1;
         }
         // A moment that cannot be is taken for the present one: clients' clocks differ.
-        let possible = delivered.and_then(|time| u64::try_from(time).ok()).filter(|&time| time <= now_ms);
+        let possible = delivered.and_then(|time| u64::try_from(time).ok());
+        let possible = possible.filter(|&time| time <= now_ms || again);
         options.delivered_ms = possible.unwrap_or(now_ms);
         Ok(options)
     }
@@ -101,28 +103,30 @@ fn unrecognized(option: &[u8]) -> Error {
 
 /// An entry that was pending and is gone.
 struct Dropped {
-    id: StreamId,
     pending: Pending,
     consumer: Vec<u8>,
 }
 
 fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, name, now_ms) = (args.raw(1), args.raw(2), cx.keys.now_ms());
-    let replays = cx.keys.replays();
+    let (replays, again) = (cx.keys.replays(), !cx.keys.deletes_due());
     let stream = cx.keys.write_as::<Stream>(key)?;
     let Some((view, group)) = stream.and_then(|stream| stream.with_group(name)) else {
         return Err(no_group(key, name));
     };
-    let options = Options::parse(args, now_ms)?;
+    let options = Options::parse(args, now_ms, again)?;
     let advanced = options.last_id > group.last_id;
     group.last_id = group.last_id.max(options.last_id);
     let (mut created, mut consumer) = (false, None);
-    let (mut claimed, mut dropped) = (Vec::new(), Vec::new());
+    let (mut done, mut has_dropped) = (Vec::new(), false);
     let open = cx.reply.open_array();
     let mut count = 0;
-    for &id in &options.ids {
+    for (&id, &text) in options.ids.iter().zip(args.from(5)) {
         let Some(entry) = view.get(id) else {
-            dropped.extend(drop_pending(group, id));
+            if let Some(dropped) = drop_pending(group, id) {
+                has_dropped = true;
+                done.push((id, text, Some(dropped)));
+            }
             continue;
         };
         if !options.may_claim(group.find_pending(id), now_ms) {
@@ -150,7 +154,7 @@ fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         count += 1;
         if replays {
-            claimed.push(id);
+            done.push((id, text, None));
         }
     }
     cx.reply.close(open, count);
@@ -158,14 +162,18 @@ fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if created {
         tell_created(cx, key, name, args.raw(3), false);
     }
-    if count > 0 || advanced || !dropped.is_empty() {
+    if count > 0 || advanced || has_dropped {
         cx.keys.changed(EventClass::empty(), "xclaim", key);
     }
-    for Dropped { id, pending, consumer } in &dropped {
-        replay_claim(cx, key, name, consumer, *id, *pending, last_id);
+    for (id, text, dropped) in done {
+        match dropped {
+            Some(Dropped { pending, consumer }) => {
+                replay_claim(cx, key, name, &consumer, text, pending, last_id);
+            }
+            None => replay_pending(cx, key, name, id, text),
+        }
     }
-    claimed.into_iter().for_each(|id| replay_pending(cx, key, name, id));
-    if advanced && count == 0 && dropped.is_empty() {
+    if advanced && count == 0 && !has_dropped {
         replay_group_id(cx, key, name);
     }
     DONE
@@ -176,5 +184,5 @@ fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn drop_pending(group: &mut Group, id: StreamId) -> Option<Dropped> {
     let pending = *group.find_pending(id)?;
     let consumer = group.consumer_name(pending.consumer).to_vec();
-    group.acknowledge(id).then_some(Dropped { id, pending, consumer })
+    group.acknowledge(id).then_some(Dropped { pending, consumer })
 }

@@ -97,6 +97,7 @@ impl Part<'_> {
         let Some((consumer, created)) = consumer_for(group, self.consumer, now_ms) else { return Ok(false) };
         cx.reply.named();
         cx.reply.bulk(self.key);
+        let read_before = group.entries_read;
         let mut note = |id| delivered.iter_mut().for_each(|ids: &mut Vec<StreamId>| ids.push(id));
         let first = first.unwrap_or(StreamId::MAX);
         let count = if history {
@@ -104,7 +105,12 @@ impl Part<'_> {
         } else {
             self.reply_new(cx.reply, view, group, (consumer, first, now_ms), &mut note)
         };
+        let counted = group.entries_read != read_before;
         self.tell(cx, created, count, delivered.unwrap_or_default());
+        // Claims do not say how many entries were read, by which the group's lag is known.
+        if counted && !self.read.noack {
+            replay_group_id(cx, self.key, self.group);
+        }
         Ok(true)
     }
 
@@ -176,7 +182,7 @@ impl Part<'_> {
         if self.read.noack && self.after == NEW_ENTRIES {
             replay_group_id(cx, self.key, self.group);
         } else {
-            delivered.into_iter().for_each(|id| replay_pending(cx, self.key, self.group, id));
+            delivered.into_iter().for_each(|id| replay_pending(cx, self.key, self.group, id, &id.text()));
         }
     }
 }

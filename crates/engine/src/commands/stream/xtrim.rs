@@ -1,6 +1,6 @@
 //! XTRIM.
 
-use super::trim_option::{Options, exact_threshold};
+use super::trim_option::Options;
 use crate::commands::prelude::*;
 use moonshard_store::Stream;
 
@@ -21,17 +21,19 @@ pub(super) const XTRIM: Command = Command {
 
 fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.raw(1);
-    let trim = Options::of_xtrim(args, cx.settings)?;
+    let (options, trim) = Options::of_xtrim(args, cx.settings, !cx.keys.deletes_due())?;
     let Some(stream) = cx.keys.write_as::<Stream>(key)? else {
         cx.reply.int(0);
         return DONE;
     };
     let removed = stream.trim(&trim);
     if removed > 0 {
-        let exact = trim.approximate.then(|| exact_threshold(stream, trim.to));
+        let exact = options.exact_threshold(stream);
         cx.keys.changed(EventClass::STREAM, "xtrim", key);
-        if let Some((word, threshold)) = exact {
-            cx.keys.replay_as(&[b"XTRIM", key, word, b"=", &threshold]);
+        if let Some(threshold) = exact.filter(|_| cx.keys.replays()) {
+            let mut words = args.all().to_vec();
+            options.make_exact(&mut words, &threshold);
+            cx.keys.replay_as(&words);
         }
     }
     cx.reply.count(removed);

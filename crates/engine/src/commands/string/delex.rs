@@ -91,10 +91,11 @@ fn delifeq(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn delete(cx: &mut Ctx<'_>, key: &[u8]) -> bool {
-    let removed = cx.keys.remove(key);
+    let lazy = cx.settings.lazy_user_del;
+    let removed = cx.keys.unlink(key, lazy);
     if removed {
         cx.keys.changed(EventClass::GENERIC, "del", key);
-        cx.keys.replay_as(&[b"DEL", key]);
+        cx.keys.replay_as(&[deletion(lazy), key]);
     }
     removed
 }

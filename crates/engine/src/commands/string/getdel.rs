@@ -20,9 +20,10 @@ pub(super) const GETDEL: Command = Command {
 fn getdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.raw(1);
     reply_value(cx, key)?;
-    if cx.keys.remove(key) {
+    let lazy = cx.settings.lazy_user_del;
+    if cx.keys.unlink(key, lazy) {
         cx.keys.changed(EventClass::GENERIC, "del", key);
-        cx.keys.replay_as(&[b"DEL", key]);
+        cx.keys.replay_as(&[deletion(lazy), key]);
     }
     DONE
 }

@@ -101,6 +101,9 @@ fn msetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             None => {
                 cx.keys.set_str(key, value, kept);
                 cx.keys.changed(EventClass::STRING, "set", key);
+                // In the words of Redis 7.0.
+                let words: &[&[u8]] = &[b"SET", key, value, b"KEEPTTL"];
+                cx.keys.replay_as(if options.keep_ttl { words } else { &words[..3] });
             }
         }
     }

@@ -123,6 +123,21 @@ impl Options<'_> {
         }
         Ok(!(self.if_absent || self.if_present) || cx.keys.peek(key).is_some() != self.if_absent)
     }
+
+    /// Says how to repeat a call that did not fail: nothing is answered then, and what Redis 7.0 does not know was
+    /// decided here.
+    fn replay(&self, cx: &mut Ctx<'_>, args: Args<'_>) {
+        if !(self.get || self.if_value.is_some()) || !cx.keys.replays() {
+            return;
+        }
+        let mut words = args.all().get(..3).unwrap_or_default().to_vec();
+        if self.if_value.is_none() {
+            words.extend(args.from(3).iter().filter(|word| !word.eq_ignore_ascii_case(b"GET")));
+        } else if self.keep_ttl {
+            words.push(b"KEEPTTL");
+        }
+        cx.keys.replay_as(&words);
+    }
 }
 
 fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -153,6 +168,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None => {
             cx.keys.set_str(key, value, if options.keep_ttl { Expiry::Keep } else { Expiry::Clear });
             cx.keys.changed(EventClass::STRING, "set", key);
+            options.replay(cx, args);
         }
     }
     if !options.get {

@@ -19,6 +19,9 @@ const NOT_ALLOWED: Error = Error::fixed(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
+/// Keys that DEBUG POPULATE makes before it hands on what is said of them.
+const POPULATED_AT_ONCE: usize = 1000;
+
 const HELP: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
@@ -209,25 +212,26 @@ impl Call<'_, '_> {
         let server = self.server;
         let (db, now_ms, engine) = (self.session.db, self.now_ms, self.engine);
         let mut guards = self.lock_every().await?;
-        let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
-        let mut keys = Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine);
-        let mut key = Vec::new();
-        for number in 0..count {
-            key.clear();
-            key.extend_from_slice(prefix);
-            key.extend_from_slice(format!(":{number}").as_bytes());
-            if keys.exists(&key) {
-                continue;
+        // What is said of them is taken between, so that it stays small.
+        for from in (0..count).step_by(POPULATED_AT_ONCE) {
+            let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
+            let mut keys = Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine);
+            for number in from..count.min(from + POPULATED_AT_ONCE as u64) {
+                let key = [prefix, format!(":{number}").as_bytes()].concat();
+                if keys.exists(&key) {
+                    continue;
+                }
+                let mut value = format!("value:{number}").into_bytes();
+                if size > 0 {
+                    value.resize(size as usize, 0);
+                }
+                keys.set_str(&key, &value, Expiry::Clear);
+                keys.changed(EventClass::STRING, "set", &key);
+                keys.replay_as(&[b"SET", &key, &value]);
             }
-            let mut value = format!("value:{number}").into_bytes();
-            if size > 0 {
-                value.resize(size as usize, 0);
+            for (index, state) in guards.states() {
+                server.settle(index, state, Moment { now_ms, settings: engine, origin: 0 });
             }
-            keys.set_str(&key, &value, Expiry::Clear);
-            keys.changed(EventClass::STRING, "set", &key);
-        }
-        for (index, state) in guards.states() {
-            server.settle(index, state, Moment { now_ms, settings: engine, origin: 0 });
         }
         drop(guards);
         self.reply.ok();

@@ -272,7 +272,7 @@ fn every_change_is_told_and_can_be_replayed() {
         ("HINCRBYFLOAT h a 1", "hincrbyfloat h", "HSETEX h KEEPTTL FIELDS 1 a 2"),
         ("HINCRBYFLOAT h b 1", "hincrbyfloat h", "HSET h b 3"),
         ("HSETEX h EX 1 FIELDS 1 d 4", "hset h, hexpire h", "HSETEX h PXAT 1700000001000 FIELDS 1 d 4"),
-        ("HSETEX h KEEPTTL FIELDS 1 d 5", "hset h", SAME),
+        ("HSETEX h KEEPTTL FIELDS 1 d 5", "hset h", "HSETEX h KEEPTTL FIELDS 1 d 5"),
         ("HSETEX h FNX FIELDS 1 d 5", "", ""),
         ("HSETEX h EXAT 1 FIELDS 1 d 4", "hset h, hdel h", "HDEL h d"),
         ("HGETDEL h FIELDS 2 a x", "hdel h", "HDEL h a"),
