@@ -30,10 +30,12 @@ pub struct Same {
     pub deadlines_ms: i64,
     /// Whether the times at which a stream's entries were delivered must be the same.
     pub deliveries: bool,
+    /// Whether the times at which consumers were seen must be the same.
+    pub seen: bool,
 }
 
 /// All must be the same.
-pub const EXACT: Same = Same { encodings: true, deadlines_ms: 0, deliveries: true };
+pub const EXACT: Same = Same { encodings: true, deadlines_ms: 0, deliveries: true, seen: true };
 
 /// The keys of some databases, and the libraries of functions.
 #[derive(Clone, Debug, Default)]
@@ -202,7 +204,7 @@ fn describe(client: &mut Client, keys: &[Vec<u8>], same: Same) -> Vec<Described>
             let value = match kind.as_str() {
                 "set" => sorted(value),
                 "hash" => sorted_pairs(value),
-                "stream" => stream(value, same.deliveries),
+                "stream" => stream(value, same),
                 _ => value,
             };
             Described { kind, encoding, deadline_ms, value: value.to_string() }
@@ -241,20 +243,20 @@ fn sorted_pairs(value: Value) -> Value {
 }
 
 /// XINFO STREAM FULL without what is not of the content.
-fn stream(value: Value, deliveries: bool) -> Value {
+fn stream(value: Value, same: Same) -> Value {
     let Value::Array(items) = value else { return value };
     let mut kept = Vec::new();
     for pair in items.chunks(2) {
         let [name, value] = pair else { continue };
         match name.bytes().unwrap_or_default() {
             b"radix-tree-keys" | b"radix-tree-nodes" => {}
-            b"seen-time" | b"active-time" if !deliveries => {}
+            b"seen-time" | b"active-time" if !same.seen => {}
             b"groups" | b"consumers" => {
                 let Value::Array(each) = value else { continue };
-                let each = each.iter().map(|one| stream(one.clone(), deliveries)).collect();
+                let each = each.iter().map(|one| stream(one.clone(), same)).collect();
                 kept.extend([name.clone(), Value::Array(each)]);
             }
-            b"pel" | b"pending" if !deliveries => kept.extend([name.clone(), without_times(value)]),
+            b"pel" | b"pending" if !same.deliveries => kept.extend([name.clone(), without_times(value)]),
             _ => kept.extend(pair.iter().cloned()),
         }
     }

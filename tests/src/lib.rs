@@ -11,6 +11,7 @@ pub mod crash;
 pub mod oracle;
 pub mod programs;
 pub mod random;
+pub mod recorded;
 pub mod resp;
 pub mod server;
 pub mod stream;

@@ -8,7 +8,7 @@ mod templates;
 use std::fmt;
 
 use crate::oracle::{Compare, show_command};
-pub use acts::{Act, Way, keyspace_after, run};
+pub use acts::{Act, Way, keyspace_after, run, run_in_way, script_of};
 pub use shrink::{Shrunk, shrink, shrink_acts};
 use templates::{FAMILIES, TYPES};
 

@@ -182,6 +182,11 @@ impl Effects {
         }
     }
 
+    /// Says that the running command need not be repeated.
+    pub(crate) const fn replay_nothing(&mut self) {
+        self.is_said = true;
+    }
+
     /// Says how to make a change again that is not the running command's own: something was due, or was evicted.
     pub fn replay_besides(&mut self, db: usize, args: &[&[u8]]) {
         if self.audience.hears_commands() {

@@ -265,7 +265,7 @@ impl Run {
 
     /// Lets redis-server read a copy of the files, which must be the same to it.
     fn read_by_redis(&self, client: &mut Client) -> Result<(), String> {
-        let same = Same { encodings: false, deadlines_ms: 0, deliveries: false };
+        let same = Same { encodings: false, deadlines_ms: 0, deliveries: false, seen: false };
         let copy = temp_dir();
         copy_folder(&self.server.dir().join("appendonlydir"), &copy.join("appendonlydir"));
         let manifest = copy.join("appendonlydir/appendonly.aof.manifest");

@@ -15,7 +15,7 @@ const PIPELINE_MAX: usize = 12;
 /// The databases that a worker's keys are in.
 const DATABASES: &[usize] = &[0, 1];
 /// What the server under test and the reference agree on: one has run the commands later than the other.
-const SAME: Same = Same { encodings: false, deadlines_ms: 300_000, deliveries: false };
+const SAME: Same = Same { encodings: false, deadlines_ms: 300_000, deliveries: false, seen: false };
 
 /// What a worker does in one step, which is there afterwards as a whole or not at all.
 enum Deed {

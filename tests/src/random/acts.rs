@@ -123,7 +123,8 @@ impl fmt::Display for Act {
     }
 }
 
-fn script_of(key: &[u8], steps: &[Step]) -> Vec<Vec<u8>> {
+/// The call of a script that runs the commands.
+pub fn script_of(key: &[u8], steps: &[Step]) -> Vec<Vec<u8>> {
     let mut words = vec![b"eval".to_vec(), RUN_ALL.as_bytes().to_vec(), b"1".to_vec(), key.to_vec()];
     for step in steps {
         words.push(step.command.len().to_string().into_bytes());
@@ -247,16 +248,25 @@ pub enum Way {
 pub fn keyspace_after(server: &Server, way: Way, steps: &[Step]) -> String {
     let mut client = server.connect();
     client.ask("FLUSHALL");
+    run_in_way(&mut client, way, steps);
+    client.ask("DEBUG DIGEST").text()
+}
+
+/// Runs commands in a way.
+///
+/// # Panics
+/// When the server does not answer.
+pub fn run_in_way(client: &mut Client, way: Way, steps: &[Step]) {
     let ask = |client: &mut Client, command: &[Vec<u8>]| {
         client
             .command(command)
             .unwrap_or_else(|e| panic!("no reply to {}: {e}", crate::oracle::show_command(command)))
     };
     match way {
-        Way::Client => steps.iter().for_each(|step| drop(ask(&mut client, &step.command))),
+        Way::Client => steps.iter().for_each(|step| drop(ask(client, &step.command))),
         Way::Script(at_once) => {
             for chunk in steps.chunks(at_once) {
-                let reply = ask(&mut client, &script_of(b"s0", chunk));
+                let reply = ask(client, &script_of(b"s0", chunk));
                 assert!(reply.error().is_none(), "{}", reply.text());
             }
         }
@@ -264,7 +274,7 @@ pub fn keyspace_after(server: &Server, way: Way, steps: &[Step]) -> String {
             for chunk in steps.chunks(at_once) {
                 client.ask("MULTI");
                 for step in chunk {
-                    let reply = ask(&mut client, &step.command);
+                    let reply = ask(client, &step.command);
                     assert_eq!(reply.text(), "+QUEUED\r\n", "{step}");
                 }
                 let reply = client.ask("EXEC");
@@ -272,5 +282,4 @@ pub fn keyspace_after(server: &Server, way: Way, steps: &[Step]) -> String {
             }
         }
     }
-    client.ask("DEBUG DIGEST").text()
 }

@@ -94,6 +94,13 @@ impl Keyspace<'_> {
         }
     }
 
+    /// Says that the running command need not be repeated: what it told has changed nothing.
+    pub fn replay_nothing(&mut self) {
+        if let Some(shard) = self.first_shard() {
+            shard.effects.replay_nothing();
+        }
+    }
+
     /// Notes what a command needs at its end to know whether it has said how to repeat it.
     pub(crate) fn begin_command(&mut self) {
         if let Some(shard) = self.first_shard() {

@@ -39,6 +39,7 @@ fn swapdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if one != other {
         cx.keys.swap(one, other);
     }
+    cx.keys.replay_as(args.all());
     cx.reply.ok();
     DONE
 }

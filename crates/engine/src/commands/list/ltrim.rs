@@ -24,10 +24,14 @@ pub(super) const LTRIM: Command = Command {
 fn ltrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, start, stop) = (args.raw(1), args.int(2)?, args.int(3)?);
     if let Some(list) = cx.keys.write_as::<List>(key)? {
+        let before = list.len();
         list.trim(start, stop, cx.settings.list);
-        let drained = list.is_empty();
+        let (drained, is_same) = (list.is_empty(), list.len() == before);
         // Told even when nothing was cut off, as Redis does.
         cx.keys.shrunk(EventClass::LIST, "ltrim", key, drained);
+        if is_same {
+            cx.keys.replay_nothing();
+        }
     }
     cx.reply.ok();
     DONE

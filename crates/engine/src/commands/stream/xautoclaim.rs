@@ -103,11 +103,11 @@ fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let (mut claimed, mut said) = (outcome.claimed.into_iter(), 0);
     for (id, pending, at, consumer) in dropped {
-        claimed.by_ref().take(at - said).for_each(|id| replay_pending(cx, key, name, id, &id.text()));
+        claimed.by_ref().take(at - said).for_each(|id| replay_pending(cx, key, name, (id, &id.text()), None));
         said = at;
         replay_claim(cx, key, name, &consumer, &id.text(), pending, last_id);
     }
-    claimed.for_each(|id| replay_pending(cx, key, name, id, &id.text()));
+    claimed.for_each(|id| replay_pending(cx, key, name, (id, &id.text()), None));
     DONE
 }
 

@@ -182,7 +182,11 @@ impl Part<'_> {
         if self.read.noack && self.after == NEW_ENTRIES {
             replay_group_id(cx, self.key, self.group);
         } else {
-            delivered.into_iter().for_each(|id| replay_pending(cx, self.key, self.group, id, &id.text()));
+            for id in delivered {
+                // A new entry has become the last that was read.
+                let last_id = (self.after == NEW_ENTRIES).then_some(id);
+                replay_pending(cx, self.key, self.group, (id, &id.text()), last_id);
+            }
         }
     }
 }

@@ -246,9 +246,17 @@ impl Server {
     /// Records what a call has changed in the shard whose number is `journal`, and in others that are locked. Returns
     /// the record's number.
     pub fn log_record(&self, journal: usize, commands: &mut Commands) -> u64 {
-        let number = self.persistence.log.record(journal, |record| {
-            commands.iter().for_each(|(db, command)| push_command(record, db as u32, command));
-        });
+        let log = &self.persistence.log;
+        let number = if commands.belong_together() {
+            log.record(journal, |record| {
+                commands.iter().for_each(|(db, command)| push_command(record, db as u32, command));
+            })
+        } else {
+            let each = commands.iter();
+            each.map(|(db, command)| log.record(journal, |record| push_command(record, db as u32, command)))
+                .last()
+                .unwrap_or_default()
+        };
         commands.clear();
         number
     }

@@ -132,13 +132,13 @@ impl Output {
             encode_timestamp(seconds, out);
         }
         let is_transaction = commands(record).nth(1).is_some();
-        if is_transaction {
-            out.extend_from_slice(MULTI);
-        }
-        for (db, command) in commands(record) {
+        for (index, (db, command)) in commands(record).enumerate() {
             if db != self.db && db != NO_DATABASE {
                 self.db = db;
                 encode(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()], out);
+            }
+            if is_transaction && index == 0 {
+                out.extend_from_slice(MULTI);
             }
             out.extend_from_slice(command);
         }
