@@ -4,8 +4,8 @@
 //! `MOONSHARD_SEED` repeats a run, `MOONSHARD_STREAM` sets the number of random commands (2,000 without it).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use moonshard_tests::corpus;
 use moonshard_tests::content::{Content, Same};
+use moonshard_tests::corpus;
 use moonshard_tests::oracle::Pair;
 use moonshard_tests::random::{self, Act, Generator, Step, Way};
 use moonshard_tests::recorded::{self, Log, Recorded};
@@ -55,7 +55,8 @@ impl Both {
 fn is_more_than_redis(recorded: &Recorded) -> bool {
     // XREADGROUP: Redis loses what claims do not say, which is how many entries a group has read, consumers who got
     // nothing, and that pending entries were delivered once more.
-    let is_of_group = recorded.args[0] == b"XGROUP" && [&b"SETID"[..], b"CREATECONSUMER"].contains(&&recorded.args[1][..]);
+    let is_of_group =
+        recorded.args[0] == b"XGROUP" && [&b"SETID"[..], b"CREATECONSUMER"].contains(&&recorded.args[1][..]);
     is_of_group || recorded.args[0] == b"XCLAIM"
 }
 

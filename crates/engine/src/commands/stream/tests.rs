@@ -58,7 +58,7 @@ fn grouped() -> Engine {
     engine.run(&["XREADGROUP", "GROUP", "g", "alice", "COUNT", "2", "STREAMS", "s", ">"]);
     assert!(engine.told().ends_with("xgroup-create s, xgroup-createconsumer s, xreadgroup s"));
     let claim =
-        |id| format!("XCLAIM s g alice 0 {id} TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0");
+        |id| format!("XCLAIM s g alice 0 {id} TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID {id}");
     let counted = "XGROUP SETID s g 2-0 ENTRIESREAD 2".to_owned();
     assert_eq!(engine.replayed(), [claim("1-0"), claim("2-0"), counted].join(", "));
     engine
