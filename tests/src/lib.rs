@@ -8,6 +8,7 @@
 pub mod content;
 pub mod corpus;
 pub mod crash;
+pub mod damage;
 pub mod oracle;
 pub mod programs;
 pub mod random;

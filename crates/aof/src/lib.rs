@@ -2,8 +2,9 @@
 //! commands in RESP.
 //!
 //! [`Manifest`] is read, changed and written. [`encode`] makes the bytes of a command, [`Reader`] finds the commands in a
-//! file and trusts nothing that it reads. Nothing here runs a command or knows what one does.
+//! file and trusts nothing that it reads. [`check`] examines what is on a disk. Nothing here runs a command or knows what one does.
 
+pub mod check;
 mod encode;
 mod manifest;
 mod reader;

@@ -3,6 +3,7 @@
 mod acl;
 pub mod allocator;
 mod balance;
+pub mod check;
 mod clients;
 mod cluster;
 mod commands;

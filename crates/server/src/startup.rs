@@ -87,6 +87,9 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
         for address in addresses {
             tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
         }
+        if let Some(path) = &settings.unixsocket {
+            tracing::info!(path = %String::from_utf8_lossy(path), "ready to accept connections");
+        }
         threads.spawn(cron::run(server.clone()));
         threads.block_on(signals.wait_for_end(&server));
     }

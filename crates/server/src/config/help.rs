@@ -17,6 +17,8 @@ pub fn help_text() -> String {
          \x20      moonshard - (read the configuration from the standard input)\n\
          \x20      moonshard -v or --version\n\
          \x20      moonshard -h or --help\n\
+         \x20      moonshard ping (asks a running server how it is; --help tells more)\n\
+         \x20      moonshard check PATH (examines files of a log or a snapshot; --help tells more)\n\
          \n\
          Examples:\n\
          \x20      moonshard (with the defaults)\n\

@@ -1,0 +1,49 @@
+//! Files of a log and snapshots, as redis-server writes them, changed at random, for as long as one likes:
+//!
+//!     cargo run -p moonshard-tests --bin damage -- [--seconds N] [--seed S]
+//!
+//! `moonshard check` and a server at its start get every one of them. Each has to end with a verdict, in time and with
+//! little memory. The file that first made one of them fail is kept.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use moonshard_tests::damage::{Rounds, Sample};
+use moonshard_tests::random::{self, Rng};
+
+/// Rounds after which there are new files to change.
+const ROUNDS_A_SAMPLE: usize = 500;
+/// Values in the files.
+const VALUES: usize = 12;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let (mut seconds, mut seed) = (60, None);
+    while let Some(arg) = args.next() {
+        let mut number =
+            || args.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{arg} wants a number"));
+        match arg.as_str() {
+            "--seconds" => seconds = number(),
+            "--seed" => seed = Some(number()),
+            _ => panic!("no option {arg}: --seconds N, --seed S"),
+        }
+    }
+    let mut rng = Rng::new(seed.unwrap_or_else(random::seed));
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut rounds = Rounds::default();
+    while Instant::now() < deadline {
+        let sample = Sample::make(&mut rng, VALUES);
+        for _ in 0..ROUNDS_A_SAMPLE {
+            if Instant::now() >= deadline {
+                break;
+            }
+            if let Err(failure) = rounds.next(&mut rng, &sample) {
+                println!("{failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{rounds}");
+    ExitCode::SUCCESS
+}
