@@ -13,7 +13,7 @@ mod rewrite;
 
 pub use load::load;
 pub use loading::{Loading, Progress};
-pub use log::{Files, Log, State as LogState};
+pub use log::{Log, State as LogState};
 pub use reload::reload;
 
 use crate::config::Settings;
@@ -124,20 +124,6 @@ pub struct Begun {
     header: Header,
     /// Changes of all shards before it began.
     changes: u64,
-}
-
-/// Goes on with the log in the directory, or begins one.
-///
-/// # Errors
-/// The system's.
-pub async fn resume_log(server: &Arc<Server>) -> io::Result<()> {
-    let settings = server.config.load_full();
-    let files = Files::read(server.disk.clone(), &settings.appenddirname, &settings.appendfilename)
-        .map_err(io::Error::other)?;
-    if !files.manifest().is_empty() {
-        return Err(io::Error::other("there is a log, and it was not loaded"));
-    }
-    server.open_log(files.manifest().clone()).await
 }
 
 impl Server {
