@@ -80,11 +80,11 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     listeners.accept(&server, &threads);
     threads.spawn(balance::run(server.clone(), threads.pool().clone()));
     if let Some(log) = threads.block_on(load(&server, &mut signals))? {
-        load_functions(&server, &settings)?;
+        server.load_unchanged(|| load_functions(&server, &settings))?;
         if let Some(manifest) = log {
             threads.block_on(server.open_log(manifest))?;
         }
-        server.begin_service();
+        server.persistence.loading.end();
         for address in addresses {
             tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
         }

@@ -137,7 +137,9 @@ fn take_up(server: &Server, file: &str, code: &[Code]) -> Result<(), LoadError> 
     for Code { kind, text, offset } in code {
         let taken = match kind {
             CodeKind::Script(keep) => scripts.registry.take_up(text, *keep).map(drop),
-            CodeKind::Library => scripts.registry.libraries().load(text, false, &scripts.settings).map(drop),
+            CodeKind::Library => server.load_unchanged(|| {
+                scripts.registry.libraries().load(text, false, &scripts.settings).map(drop)
+            }),
         };
         taken.map_err(|error| LoadError::Corrupt {
             file: file.to_owned(),
