@@ -10,7 +10,7 @@ use std::fmt;
 use crate::oracle::{Compare, show_command};
 pub use acts::{Act, Way, keyspace_after, run, run_in_way, script_of};
 pub use shrink::{Shrunk, shrink, shrink_acts};
-use templates::{FAMILIES, TYPES};
+use templates::{DEADLINES, FAMILIES, TYPES, UNREPEATABLE};
 
 /// A small generator of random numbers (SplitMix64): the same seed gives the same stream everywhere.
 #[derive(Clone, Debug)]
@@ -186,8 +186,22 @@ impl Generator {
         steps.push(Step::new(Compare::Exact, &["debug", "digest"]));
     }
 
+    /// One random command in three is such as depends on time or chance, or sets deadlines of fields if `deadlines`.
+    fn any_step(&mut self, deadlines: bool) -> Step {
+        if !self.rng.one_in(3) {
+            return self.plain_step();
+        }
+        let of = if deadlines && self.rng.one_in(2) { DEADLINES } else { UNREPEATABLE };
+        let (family, templates) = *self.rng.pick(of);
+        self.fill_one_of(family, templates)
+    }
+
     fn fill(&mut self, family: usize) -> Step {
-        let template = *self.rng.pick(FAMILIES[family].1);
+        self.fill_one_of(family, FAMILIES[family].1)
+    }
+
+    fn fill_one_of(&mut self, family: usize, templates: &[&str]) -> Step {
+        let template = *self.rng.pick(templates);
         let (compare, rest) = template.split_once(' ').expect("a template without a comparison");
         let compare = match compare {
             "=" => Compare::Exact,

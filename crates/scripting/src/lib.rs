@@ -18,7 +18,6 @@ mod lru;
 mod lua;
 mod lua_stack;
 pub mod luajit_check;
-mod patience;
 mod plan;
 mod profile;
 mod registry;

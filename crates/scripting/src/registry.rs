@@ -29,6 +29,8 @@ pub struct Script {
     pub shebang: Shebang,
     /// Whether it was loaded on purpose.
     loaded: AtomicBool,
+    /// Whether whoever keeps what the registry holds knows of it.
+    is_told: AtomicBool,
     /// The registry's clock when it was last called.
     used: AtomicU64,
     sender: OnceLock<Sender>,
@@ -57,8 +59,8 @@ pub enum Keep {
 impl Script {
     /// A script that only EVAL has seen.
     pub fn new(sha: Sha, source: &[u8], shebang: Shebang) -> Self {
-        let (loaded, used) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { sha, source: source.into(), shebang, loaded, used, sender: OnceLock::new() }
+        let (loaded, is_told, used) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        Self { sha, source: source.into(), shebang, loaded, is_told, used, sender: OnceLock::new() }
     }
 
     /// The Lua text: what follows the shebang.
@@ -204,6 +206,14 @@ impl Registry {
     /// # Errors
     /// What the shebang or the compiler has to say, in Redis' words.
     pub fn load(&self, source: &[u8]) -> Result<Sha, Error> {
+        self.load_telling(source, || ())
+    }
+
+    /// The same. If that changes what is known, `tell` is called before anything else changes.
+    ///
+    /// # Errors
+    /// As for [`Registry::load`].
+    pub fn load_telling(&self, source: &[u8], tell: impl FnOnce()) -> Result<Sha, Error> {
         let sha = Sha::of(source);
         let known = self.get(&sha);
         if known.as_ref().is_some_and(|script| script.keep() == Keep::Loaded) {
@@ -217,7 +227,7 @@ impl Registry {
                 Arc::new(Script::new(sha, source, shebang))
             }
         };
-        self.add(script, Keep::Loaded);
+        self.add(script, Keep::Loaded, tell);
         Ok(sha)
     }
 
@@ -235,10 +245,20 @@ impl Registry {
 
     /// Makes a script known that compiles and that EVAL has seen. Returns the known one, if there is one already.
     pub fn insert(&self, script: Arc<Script>) -> Arc<Script> {
-        self.add(script, Keep::Evaluated)
+        self.add(script, Keep::Evaluated, || ())
     }
 
-    fn add(&self, script: Arc<Script>, keep: Keep) -> Arc<Script> {
+    /// Calls `tell` for a script that EVAL has made known, if it was not called for it before and the script was not
+    /// forgotten meanwhile. Nothing changes until it returns.
+    pub fn tell_once(&self, script: &Arc<Script>, tell: impl FnOnce()) {
+        let _evaluated = self.evaluated.lock();
+        let is_known = self.with(&script.sha, |known| Arc::ptr_eq(known, script)) == Some(true);
+        if is_known && !script.is_told.swap(true, Ordering::Relaxed) {
+            tell();
+        }
+    }
+
+    fn add(&self, script: Arc<Script>, keep: Keep, tell: impl FnOnce()) -> Arc<Script> {
         let mut evaluated = self.evaluated.lock();
         let part = self.part(&script.sha);
         let old = part.load_full();
@@ -257,8 +277,12 @@ impl Registry {
                 evaluated.push(Arc::clone(&script));
             }
         }
-        if keep == Keep::Loaded && !script.loaded.swap(true, Ordering::Relaxed) && known.is_some() {
-            evaluated.remove(&script.sha);
+        if keep == Keep::Loaded && !script.loaded.swap(true, Ordering::Relaxed) {
+            if known.is_some() {
+                evaluated.remove(&script.sha);
+            }
+            script.is_told.store(true, Ordering::Relaxed);
+            tell();
         }
         self.evict(&mut evaluated);
         script
@@ -279,6 +303,11 @@ impl Registry {
     /// Forgets all scripts. Once it returns, no shard runs one of them any more until it is loaded again: every VM
     /// compares the generation before each call.
     pub fn flush(&self) {
+        self.flush_telling(|| ());
+    }
+
+    /// The same; `tell` is called before anything else changes.
+    pub fn flush_telling(&self, tell: impl FnOnce()) {
         let mut evaluated = self.evaluated.lock();
         for part in &self.parts {
             part.store(Arc::new(Part::new()));
@@ -287,6 +316,7 @@ impl Registry {
         self.count.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::SeqCst);
+        tell();
     }
 
     /// How often the registry was flushed.
@@ -345,7 +375,8 @@ impl Registry {
         }
         let (sha, shebang) = (Sha::of(source), Shebang::parse(source)?);
         self.compile_check(&source[shebang.len..])?;
-        self.add(Arc::new(Script::new(sha, source, shebang)), keep);
+        let script = self.add(Arc::new(Script::new(sha, source, shebang)), keep, || ());
+        script.is_told.store(true, Ordering::Relaxed);
         Ok(sha)
     }
 }

@@ -40,7 +40,7 @@ fn variables_of_a_library_live_until_it_is_replaced() {
     assert_eq!((call(&mut world, "get"), world.vm.compiled()), (":2\r\n".to_owned(), 0));
     load(&world, COUNTER);
     assert_eq!(call(&mut world, "get"), ":0\r\n");
-    world.registry.libraries().flush();
+    world.registry.libraries().flush(|| ());
     assert_eq!(call(&mut world, "get"), "-ERR Function not found\r\n");
 }
 
@@ -58,7 +58,7 @@ fn what_was_flushed_takes_no_memory() {
     load(&world, &large);
     assert_eq!(call(&mut world, "g"), format!(":{}\r\n", 1 << 20));
     assert!(world.vm.heap_bytes() > before + (1 << 20));
-    world.registry.libraries().delete(b"large").unwrap();
+    world.registry.libraries().delete(b"large", || ()).unwrap();
     world.vm.forget_functions();
     assert!(world.vm.heap_bytes() < before + (1 << 18), "{before} before, {} after", world.vm.heap_bytes());
 }

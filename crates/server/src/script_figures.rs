@@ -87,6 +87,7 @@ impl Server {
     pub fn script_took(&self, state: &mut ShardState, nanos: u64, client: &Client) {
         if let Some(script) = state.vm.took(nanos) {
             note_sender(&script, client);
+            self.log_evaluated(&script);
         }
     }
 }

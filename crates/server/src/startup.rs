@@ -7,7 +7,6 @@ use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::{Server, unix_ms};
 use crate::{allocator, balance, cron, logging, persistence};
-use moonshard_aof::Manifest;
 use moonshard_engine::Rng;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -79,12 +78,12 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     server.persistence.loading.begin(unix_ms() / 1000);
     listeners.accept(&server, &threads);
     threads.spawn(balance::run(server.clone(), threads.pool().clone()));
-    if let Some(log) = threads.block_on(load(&server, &mut signals))? {
-        server.load_unchanged(|| load_functions(&server, &settings))?;
-        if let Some(manifest) = log {
-            threads.block_on(server.open_log(manifest))?;
+    if threads.block_on(load(&server, &mut signals))? {
+        load_functions(&server, &settings)?;
+        if settings.appendonly {
+            threads.block_on(persistence::resume_log(&server))?;
         }
-        server.persistence.loading.end();
+        server.begin_service();
         for address in addresses {
             tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
         }
@@ -105,13 +104,9 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Loads the data on a thread of its own, while connections are answered. Returns the log's manifest, if the log is on.
-/// `None` when the server is told to end before all is loaded: it then ends without saving what it has of it.
-async fn load(
-    server: &Arc<Server>,
-    signals: &mut Signals,
-) -> Result<Option<Option<Manifest>>, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Handle::current();
+/// Loads the data on a thread of its own, while connections are answered. Tells whether all of it is loaded: the server
+/// may be told to end before, and then ends without saving what it has of it.
+async fn load(server: &Arc<Server>, signals: &mut Signals) -> Result<bool, Box<dyn std::error::Error>> {
     let (done, loaded) = tokio::sync::oneshot::channel();
     let loader = server.clone();
     std::thread::Builder::new()
@@ -119,16 +114,16 @@ async fn load(
         .stack_size(moonshard_scripting::THREAD_STACK_BYTES)
         .spawn(move || {
             // Nobody waits any more when the server is to end.
-            let _ = done.send(persistence::load(&loader, &runtime));
+            let _ = done.send(persistence::load(&loader));
         })?;
     tokio::select! {
         outcome = loaded => {
-            let failed = "the data was not loaded: the thread that does so has failed";
-            outcome.map_err(|_| failed)?.map(Some).map_err(Into::into)
+            outcome.map_err(|_| "the data was not loaded: the thread that does so has failed")??;
+            Ok(true)
         }
         () = signals.wait(server) => {
             tracing::warn!("the server is to end while it loads: nothing is saved");
-            Ok(None)
+            Ok(false)
         }
     }
 }

@@ -209,6 +209,13 @@ impl Generator {
         }
     }
 
+    /// So many commands, among them such as depend on time and chance, and such as set deadlines of hashes' fields if
+    /// `deadlines`.
+    pub fn unrepeatable(&mut self, len: usize, deadlines: bool) -> Vec<Step> {
+        let all = std::iter::repeat_with(|| self.any_step(deadlines));
+        all.filter(|step| fits_script(step) || step.command[0] == b"swapdb").take(len).collect()
+    }
+
     /// So many commands that do the same wherever they run: by themselves, in a script, in a transaction.
     pub fn repeatable(&mut self, len: usize) -> Vec<Step> {
         let mut steps = Vec::with_capacity(len);

@@ -23,6 +23,51 @@ pub(super) const FAMILIES: [(&str, &[&str]); TYPES + 3] = [
     ("o", SORTED),
 ];
 
+/// What depends on time or chance, or is Moonshard's own, by the family whose keys it uses: nobody is asked for the same
+/// replies, but what is recorded of it must make the same keys.
+pub(super) const UNREPEATABLE: &[(usize, &[&str])] = &[
+    (
+        0,
+        &[
+            "= set KEY VAL (px 1|ex 1000|px 1000000|)",
+            "= set KEY VAL (ifeq VAL|ifne VAL|) (keepttl|get|)",
+            "= getex KEY (px 1|ex 1000|)",
+            "= msetex 2 KEY VAL KEY VAL (nx|xx|) (ex 1000|keepttl|px 1|)",
+            "= delex KEY (ifeq VAL|ifne VAL|)",
+            "= increx KEY byint INT (ex 1000|persist|px 1|)",
+            "= mget KEY+",
+        ],
+    ),
+    (1, &["= pexpire KEY 1", "= (blpop|brpop) KEY+ 0.001", "= lmove KEY KEY left right"]),
+    (2, &["= hgetdel KEY fields 2 FIELD FIELD", "= hsetex KEY (fnx|fxx|) fields 1 FIELD VAL"]),
+    (3, &["= spop KEY", "= spop KEY COUNT", "= pexpire KEY 1", "= sadd KEY INT+"]),
+    (
+        8,
+        &[
+            "= xadd KEY * FIELD:VAL+",
+            "= xadd KEY (maxlen ~ COUNT|maxlen ~ 3 limit 4|minid ~ ID) * FIELD:VAL",
+            "= xtrim KEY (maxlen ~ COUNT|minid ~ ID limit 2)",
+            "= xreadgroup group GROUP CONSUMER (count 2|) (block 1|) (noack|) streams KEY (>|0)",
+            "= xclaim KEY GROUP CONSUMER 0 ID+ (idle 5|idle 100000|time 1600000000000) (lastid ID|)",
+            "= xautoclaim KEY GROUP CONSUMER 0 FROM",
+        ],
+    ),
+    (9, &["= pexpire KEY (1|1000000)", "= (expireat KEY 1|expire KEY 1000 nx)", "= del KEY"]),
+];
+
+/// Fields of hashes that expire, which Redis 7.0 does not know.
+pub(super) const DEADLINES: &[(usize, &[&str])] = &[(
+    2,
+    &[
+        "= (hexpire KEY 1000|hpexpire KEY 1|hpexpire KEY 100000) (nx|xx|gt|lt|) fields 2 FIELD FIELD",
+        "= hpersist KEY fields 2 FIELD FIELD",
+        "= hgetex KEY (ex 1000|px 1|persist|) fields 2 FIELD FIELD",
+        "= hsetex KEY (fnx|fxx|) (ex 1000|px 1|keepttl|) fields 1 FIELD VAL",
+        "= hincrbyfloat KEY FIELD FLOAT",
+        "= hset KEY FIELD:VAL+",
+    ],
+)];
+
 const STRINGS: &[&str] = &[
     "= set KEY VAL",
     "= set KEY VAL (nx|xx|) (get|) (ex 1000|px 1000000|exat 4102444800|keepttl|)",

@@ -63,6 +63,20 @@ impl Libraries {
     /// What is wrong with the text; a library of the same name, unless it is to be replaced; a function that another
     /// library has.
     pub fn load(&self, code: &[u8], replace: bool, settings: &ScriptSettings) -> Result<Arc<Library>, Error> {
+        self.load_telling(code, replace, settings, || ())
+    }
+
+    /// The same; `tell` is called once the library is there, before anything else changes.
+    ///
+    /// # Errors
+    /// As for [`Libraries::load`].
+    pub fn load_telling(
+        &self,
+        code: &[u8],
+        replace: bool,
+        settings: &ScriptSettings,
+        tell: impl FnOnce(),
+    ) -> Result<Arc<Library>, Error> {
         let taken = |set: &LibrarySet, name: &str| match set.library(name.as_bytes()) {
             Some(_) if !replace => Err(Error::text(format!("ERR Library '{name}' already exists"))),
             _ => Ok(()),
@@ -75,27 +89,31 @@ impl Libraries {
         let mut libraries = set.libraries().clone();
         libraries.insert(library.name().into(), library.clone());
         self.publish(libraries)?;
+        tell();
         Ok(library)
     }
 
-    /// FUNCTION DELETE.
+    /// FUNCTION DELETE; `tell` is called before anything else changes.
     ///
     /// # Errors
     /// There is no such library.
-    pub fn delete(&self, name: &[u8]) -> Result<(), Error> {
+    pub fn delete(&self, name: &[u8], tell: impl FnOnce()) -> Result<(), Error> {
         let _writing = self.writing.lock();
         let set = self.set();
         let mut libraries = set.libraries().clone();
         let known = std::str::from_utf8(name).ok().and_then(|name| libraries.remove(name));
         known.ok_or(Error::fixed("ERR Library not found"))?;
-        self.publish(libraries)
+        self.publish(libraries)?;
+        tell();
+        Ok(())
     }
 
-    /// FUNCTION FLUSH.
-    pub fn flush(&self) {
+    /// FUNCTION FLUSH; `tell` is called before anything else changes.
+    pub fn flush(&self, tell: impl FnOnce()) {
         let _writing = self.writing.lock();
         // Nothing is called differently in an empty set.
         let _ = self.publish(ByName::new());
+        tell();
     }
 
     /// FUNCTION DUMP: all libraries as bytes, in Redis' format. O(n).
@@ -103,7 +121,7 @@ impl Libraries {
         payload::dump(&self.set(), compress)
     }
 
-    /// FUNCTION RESTORE: all libraries of a payload or none. Blocks the thread like [`Libraries::load`].
+    /// FUNCTION RESTORE: all libraries of a payload or none; `tell` is called before anything else changes. Blocks the thread like [`Libraries::load`].
     ///
     /// # Errors
     /// What is wrong with the payload or with a library in it, and what does not go with the libraries there are.
@@ -112,6 +130,7 @@ impl Libraries {
         payload: &[u8],
         policy: RestorePolicy,
         settings: &ScriptSettings,
+        tell: impl FnOnce(),
     ) -> Result<(), Error> {
         let mut restored = ByName::new();
         for code in payload::codes(payload)? {
@@ -133,7 +152,9 @@ impl Libraries {
             return Err(Error::text(format!("ERR Library {name} already exists")));
         }
         libraries.extend(restored);
-        self.publish(libraries)
+        self.publish(libraries)?;
+        tell();
+        Ok(())
     }
 
     /// Publishes libraries that go with each other beside what goes with them; returns the names of those that do not,
@@ -196,8 +217,8 @@ mod tests {
         let before = libraries.generation();
         libraries.load(&code("a", &["x"]), true, &settings).unwrap();
         assert_eq!((names(&libraries), libraries.generation()), (vec!["x".to_owned()], before + 1));
-        assert_eq!(libraries.delete(b"b").unwrap_err().to_string(), "ERR Library not found");
-        libraries.delete(b"a").unwrap();
+        assert_eq!(libraries.delete(b"b", || ()).unwrap_err().to_string(), "ERR Library not found");
+        libraries.delete(b"a", || ()).unwrap();
         assert!(names(&libraries).is_empty());
     }
 
@@ -209,15 +230,15 @@ mod tests {
         let payload = from.dump(true);
         to.load(&code("c", &["g"]), false, &settings).unwrap();
         for policy in [RestorePolicy::Append, RestorePolicy::Replace] {
-            let error = to.restore(&payload, policy, &settings).unwrap_err();
+            let error = to.restore(&payload, policy, &settings, || ()).unwrap_err();
             assert_eq!(error.to_string(), "ERR Function g already exists");
             assert_eq!(names(&to), ["g"]);
         }
-        to.restore(&payload, RestorePolicy::Flush, &settings).unwrap();
+        to.restore(&payload, RestorePolicy::Flush, &settings, || ()).unwrap();
         assert_eq!(names(&to), ["f", "g"]);
-        let error = to.restore(&payload, RestorePolicy::Append, &settings).unwrap_err();
+        let error = to.restore(&payload, RestorePolicy::Append, &settings, || ()).unwrap_err();
         assert_eq!(error.to_string(), "ERR Library a already exists");
-        to.restore(&payload, RestorePolicy::Replace, &settings).unwrap();
+        to.restore(&payload, RestorePolicy::Replace, &settings, || ()).unwrap();
         assert_eq!(to.dump(false), from.dump(false));
     }
 

@@ -24,16 +24,18 @@ impl Call<'_, '_> {
         self.refuse_without_room().await?;
         let scripts = &self.server.scripts;
         let replace = !options.is_empty();
-        let library = off_the_loop(|| scripts.registry.libraries().load(code, replace, &scripts.settings))?;
         // Repeated, it makes the same library of whatever is there.
-        self.server.log_record_apart(&[b"FUNCTION", b"LOAD", b"REPLACE", code]);
+        let tell = || self.server.log_record_apart(&[b"FUNCTION", b"LOAD", b"REPLACE", code]);
+        let library = off_the_loop(|| {
+            scripts.registry.libraries().load_telling(code, replace, &scripts.settings, tell)
+        })?;
         self.reply.bulk(library.name().as_bytes());
         Ok(())
     }
 
     pub(super) fn function_delete(&mut self) -> Result<(), Error> {
-        self.server.scripts.registry.libraries().delete(self.args.raw(2))?;
-        self.server.log_record_apart(self.args.all());
+        let tell = || self.server.log_record_apart(self.args.all());
+        self.server.scripts.registry.libraries().delete(self.args.raw(2), tell)?;
         self.reply.ok();
         Ok(())
     }
@@ -157,8 +159,12 @@ impl Call<'_, '_> {
         };
         self.refuse_without_room().await?;
         let (scripts, payload) = (&self.server.scripts, self.args.raw(2));
-        off_the_loop(|| scripts.registry.libraries().restore(payload, policy, &scripts.settings))?;
-        self.server.log_record_apart(self.args.all());
+        let tell = || {
+            // Repeated, it may find that some of the libraries are there already.
+            let policy: &[u8] = if policy == RestorePolicy::Flush { b"FLUSH" } else { b"REPLACE" };
+            self.server.log_record_apart(&[b"FUNCTION", b"RESTORE", payload, policy]);
+        };
+        off_the_loop(|| scripts.registry.libraries().restore(payload, policy, &scripts.settings, tell))?;
         self.reply.ok();
         Ok(())
     }
@@ -172,8 +178,7 @@ impl Call<'_, '_> {
             [_] => return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
             _ => return Err(Error::subcommand_syntax(self.args)),
         }
-        self.server.scripts.registry.libraries().flush();
-        self.server.log_record_apart(self.args.all());
+        self.server.scripts.registry.libraries().flush(|| self.server.log_record_apart(self.args.all()));
         for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_functions();
         }

@@ -18,7 +18,6 @@ mod module;
 mod monitor;
 mod on_shards;
 mod pubsub;
-mod replay;
 mod replication;
 mod save;
 mod script;

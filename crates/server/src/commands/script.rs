@@ -50,8 +50,8 @@ impl Call<'_, '_> {
 
     pub(super) fn script_load(&mut self) -> Result<(), Error> {
         let registry = &self.server.scripts.registry;
-        let sha = registry.load(self.args.raw(2))?;
-        self.server.log_record_apart(self.args.all());
+        let tell = || self.server.log_record_apart(self.args.all());
+        let sha = registry.load_telling(self.args.raw(2), tell)?;
         registry.with(&sha, |script| note_sender(script, &self.session.client));
         self.reply.bulk(sha.as_bytes());
         Ok(())
@@ -74,8 +74,7 @@ impl Call<'_, '_> {
             3 if self.args.is(2, "SYNC") || self.args.is(2, "ASYNC") => {}
             _ => return Err(FLUSH_MODES),
         }
-        self.server.scripts.registry.flush();
-        self.server.log_record_apart(self.args.all());
+        self.server.scripts.registry.flush_telling(|| self.server.log_record_apart(self.args.all()));
         for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_scripts();
         }

@@ -8,6 +8,7 @@
 mod files;
 mod output;
 mod progress;
+mod scripts;
 mod switch;
 mod writer;
 
