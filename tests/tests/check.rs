@@ -257,6 +257,28 @@ fn a_torn_end_is_cut_off_when_asked_to() {
 }
 
 #[test]
+fn commands_that_cannot_be_loaded_are_found_out() {
+    let dir = temp_dir();
+    let path = dir.join("old.aof");
+    let good = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+    for bad in ["*3\r\n$3\r\nSXT\r\n$1\r\na\r\n$1\r\n1\r\n", "*2\r\n$3\r\nSET\r\n$1\r\na\r\n"] {
+        let transaction = format!("*1\r\n$5\r\nMULTI\r\n{good}{bad}*1\r\n$4\r\nEXEC\r\n");
+        for behind in [bad, &transaction] {
+            fs::write(&path, format!("{good}{behind}{good}")).unwrap();
+            // Redis' tool knows no commands.
+            assert_eq!(their_check("redis-check-aof", &path).code, Some(0));
+            let outcome = our_check(&[], &path);
+            let offset = good.len() + behind.find(bad).unwrap();
+            assert_eq!(outcome.code, Some(1), "{}", outcome.text);
+            assert!(outcome.text.contains(&format!("at byte {offset}: ERR ")), "{}", outcome.text);
+            assert_eq!(our_check(&["--fix", "--yes"], &path).code, Some(0));
+            assert_eq!(fs::read_to_string(&path).unwrap(), good);
+        }
+    }
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn what_cutting_does_not_heal_is_left_alone() {
     let sample = Sample::make(&mut Rng::new(random::seed()), 8);
     for (folder, ending) in [("log", ".base.rdb"), ("plain", ".base.aof")] {

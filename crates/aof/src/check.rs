@@ -121,15 +121,20 @@ fn manifests(count: usize) -> String {
     if count == 0 { "is no manifest".to_owned() } else { format!("are {count} manifests") }
 }
 
+/// Says what is wrong with a command, from its arguments.
+pub type Vet<'v> = &'v dyn Fn(&[&[u8]]) -> Result<(), String>;
+
 /// How a file is examined.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+#[derive(Clone, Copy, Default)]
+pub struct Options<'v> {
     /// Unix time in seconds: examine up to the first timestamp that is later, and no further.
     pub up_to_unix_seconds: Option<i64>,
     /// Unix time in milliseconds, for counting the keys that are due.
     pub now_ms: u64,
     /// Whether the file must be in the RDB format, and nothing after its end counts.
     pub snapshot_only: bool,
+    /// Is shown every command. One that it refuses is a fault: the file cannot be loaded.
+    pub vet: Option<Vet<'v>>,
 }
 
 /// What a file is taken for.
@@ -142,7 +147,7 @@ enum Kind {
 ///
 /// # Errors
 /// When it cannot be told what to examine. What is wrong with a file is in its report.
-pub fn examine(disk: &dyn Disk, path: &Path, options: Options) -> Result<Report, CheckError> {
+pub fn examine(disk: &dyn Disk, path: &Path, options: Options<'_>) -> Result<Report, CheckError> {
     if options.snapshot_only {
         let report = examine_file(disk, path.to_owned(), Role::Alone, true, options);
         return Ok(Report { manifest: None, files: vec![report], strangers: Vec::new() });
@@ -187,7 +192,7 @@ fn kind_of(disk: &dyn Disk, path: &Path) -> io::Result<Kind> {
     Ok(if !is_log && has_entry() { Kind::Manifest } else { Kind::Log })
 }
 
-fn examine_manifest(disk: &dyn Disk, path: PathBuf, options: Options) -> Result<Report, CheckError> {
+fn examine_manifest(disk: &dyn Disk, path: PathBuf, options: Options<'_>) -> Result<Report, CheckError> {
     let manifest = match Manifest::read(disk, &path) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Err(CheckError::Io { path, error: io::ErrorKind::NotFound.into() }),
@@ -217,7 +222,7 @@ fn examine_manifest(disk: &dyn Disk, path: PathBuf, options: Options) -> Result<
     Ok(Report { manifest: Some(path), files, strangers })
 }
 
-fn examine_file(disk: &dyn Disk, path: PathBuf, role: Role, last: bool, options: Options) -> FileReport {
+fn examine_file(disk: &dyn Disk, path: PathBuf, role: Role, last: bool, options: Options<'_>) -> FileReport {
     let mut report = FileReport {
         path,
         role,
@@ -232,7 +237,7 @@ fn examine_file(disk: &dyn Disk, path: PathBuf, role: Role, last: bool, options:
     report
 }
 
-fn read_file(disk: &dyn Disk, report: &mut FileReport, options: Options) -> Result<(), Fault> {
+fn read_file(disk: &dyn Disk, report: &mut FileReport, options: Options<'_>) -> Result<(), Fault> {
     report.len = disk.len(&report.path).map_err(Fault::Io)?;
     let mut begin = Vec::new();
     let mut file = disk.open(&report.path).map_err(Fault::Io)?;

@@ -2,15 +2,17 @@
 //!
 //! Everything that Moonshard keeps on disk goes through [`Disk`]. [`SystemDisk`] is the real one. [`FaultyDisk`] passes
 //! everything on to another one until a [`Rule`] says that an operation fails: so tests see what a full or a broken disk
-//! does to a running server.
+//! does to a running server. [`MemoryDisk`] forgets what was not synced, for tests of the order of steps.
 
 mod errno;
 mod faulty;
+mod memory;
 mod rules;
 mod system;
 
 pub use errno::{errno_name, errno_of};
 pub use faulty::FaultyDisk;
+pub use memory::MemoryDisk;
 pub use rules::{Operation, Rule};
 pub use system::SystemDisk;
 

@@ -5,6 +5,8 @@ mod arguments;
 use arguments::{Arguments, Command};
 use moonshard_aof::check::{self, FileReport, Options, Report};
 use moonshard_disk::{Disk, SystemDisk};
+use moonshard_engine::Args;
+use moonshard_engine::command::CommandTable;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -53,6 +55,11 @@ impl Command {
     }
 }
 
+/// Refuses what the server would not run when it loads the log.
+fn vet(args: &[&[u8]]) -> Result<(), String> {
+    CommandTable::get().resolve(Args::new(args)).map(drop).map_err(|error| error.to_string())
+}
+
 /// The exit code counts, whether anybody reads the text or not.
 fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
@@ -65,6 +72,8 @@ impl Arguments {
             up_to_unix_seconds: self.truncate_to,
             now_ms: crate::server::unix_ms(),
             snapshot_only: self.command == Command::RedisCheckRdb,
+            // Redis' tool knows no commands.
+            vet: (self.command == Command::Check).then_some(&vet),
         };
         let report = match check::examine(disk, &self.path, options) {
             Ok(report) => report,

@@ -27,16 +27,26 @@ pub(super) fn examine(
     source: impl Read,
     begin: u64,
     report: &mut FileReport,
-    options: Options,
+    options: Options<'_>,
 ) -> Result<(), Damage> {
     let mut reader = Reader::starting_at(source, begin);
     loop {
         let whole_up_to = reader.valid_up_to();
         let facts = &mut report.commands;
         match reader.next()? {
-            Some(Item::Command(command)) if command.is("MULTI") => {}
             Some(Item::Command(command)) if command.is("EXEC") => facts.transactions += 1,
-            Some(Item::Command(_)) => facts.commands += 1,
+            Some(Item::Command(command)) => {
+                if let Some(vet) = options.vet {
+                    let args: Vec<&[u8]> = command.iter().collect();
+                    let offset = command.offset();
+                    vet(&args).map_err(|reason| Damage::Corrupt {
+                        valid_up_to: whole_up_to,
+                        offset,
+                        reason,
+                    })?;
+                }
+                facts.commands += u64::from(!command.is("MULTI"));
+            }
             Some(Item::Annotation(text)) => {
                 facts.annotations += 1;
                 let Some(at) = timestamp(text) else { continue };

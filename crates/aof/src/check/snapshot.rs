@@ -77,7 +77,11 @@ struct Walk<'f, R> {
 }
 
 /// Examines the RDB file that `source` reads, up to its checksum. Returns where that ends.
-pub(super) fn examine(source: impl Read, facts: &mut SnapshotFacts, options: Options) -> Result<u64, Fault> {
+pub(super) fn examine(
+    source: impl Read,
+    facts: &mut SnapshotFacts,
+    options: Options<'_>,
+) -> Result<u64, Fault> {
     let mut walk = Walk {
         reader: Reader::new(Counted { inner: Chunked::new(source), taken: 0 }),
         facts,

@@ -1,4 +1,5 @@
 use super::*;
+use moonshard_disk::{FaultyDisk, MemoryDisk, Operation, Rule};
 
 fn entry(name: &str, sequence: i64) -> FileEntry {
     FileEntry { name: name.as_bytes().to_vec(), sequence }
@@ -117,6 +118,44 @@ fn new_files_do_not_take_names_of_history() {
     let mut manifest = Manifest::parse(text).unwrap();
     assert_eq!(manifest.start_increment(b"a"), entry("a.6.incr.aof", 6));
     assert_eq!(*manifest.start_base(b"a", true), entry("a.4.base.rdb", 4));
+}
+
+/// A small generator of numbers, so that a crash can be repeated.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+#[test]
+fn after_a_crash_there_is_the_old_manifest_or_the_new_one() {
+    const LOG: &[u8] = b"log";
+    let folder = Path::new("folder");
+    let mut old = Manifest::default();
+    old.start_base(LOG, true);
+    old.start_increment(LOG);
+    let mut new = old.clone();
+    new.start_increment(LOG);
+    let operations =
+        [Operation::Create, Operation::Write, Operation::Sync, Operation::Rename, Operation::SyncDir];
+    for seed in 0..500 {
+        let mut chance = Chance(seed);
+        let memory = MemoryDisk::default();
+        memory.create_dir(folder).unwrap();
+        old.write(&memory, folder, LOG).unwrap();
+        // The power is lost after some operation, or after the last.
+        let disk = FaultyDisk::new(Box::new(memory.clone()));
+        let stop = chance.below(operations.len() + 1);
+        let short = Some(chance.below(40));
+        disk.add_rule(Rule { short, ..Rule::new(*operations.get(stop).unwrap_or(&Operation::List), "", 5) });
+        let written = new.write(&disk, folder, LOG);
+        memory.lose_power(&mut |bound| chance.below(bound));
+        let found = Manifest::read(&memory, &manifest_path(folder, LOG)).unwrap().unwrap();
+        assert!(found == new || (written.is_err() && found == old), "seed {seed}, stopped at {stop}");
+    }
 }
 
 proptest::proptest! {

@@ -8,7 +8,8 @@ Usage: moonshard check [--fix] [--yes] [--truncate-to-timestamp SECONDS] PATH
 
 Examines what a server keeps on disk, without loading it. PATH is a manifest of
 an append-only log, the folder with one, a log of one file, or an RDB file. All
-of it is read: every command's form, every value, every checksum.
+of it is read: every command's form, name and number of arguments, every value,
+every checksum.
 
   --fix      cut off the end of the last file from the first command or
              transaction on that is not whole, after asking

@@ -25,7 +25,7 @@ impl Call<'_, '_> {
         /// Arguments before the options: command, subcommand, operation, path part, error.
         const OPTIONS: usize = 5;
         let args = self.args;
-        if args.len() < OPTIONS || (args.len() - OPTIONS) % 2 != 0 {
+        if args.len() < OPTIONS || !(args.len() - OPTIONS).is_multiple_of(2) {
             return Err(Error::SYNTAX);
         }
         let text = |index| String::from_utf8_lossy(args.raw(index)).into_owned();
