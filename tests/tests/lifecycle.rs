@@ -51,29 +51,14 @@ fn what_it_cannot_honour_it_refuses() {
 }
 
 #[test]
-fn it_says_what_it_does_not_persist() {
-    let server = Server::moonshard(1, &["--appendonly", "yes"]);
-    assert!(
-        server.log().contains("lost with the process") && server.log().contains("WARN"),
-        "{}",
-        server.log()
-    );
-    let server = Server::moonshard(1, &[]);
-    assert!(!server.log().contains("WARN"), "{}", server.log());
-}
-
-#[test]
 fn what_it_cannot_honour_cannot_be_set_either() {
     let server = Server::moonshard(1, &[]);
     let mut client = server.connect();
-    for (name, value) in
-        [("appendonly", "yes"), ("tls-port", "6380"), ("replicaof", "a 1"), ("aclfile", "/x")]
-    {
+    for (name, value) in [("tls-port", "6380"), ("replicaof", "a 1"), ("aclfile", "/x")] {
         let reply = client.command(&["CONFIG", "SET", name, value]).unwrap();
         let error = reply.error().unwrap_or_else(|| panic!("{name}: {}", reply.text()));
         assert!(error.contains(name), "{error}");
     }
-    assert_eq!(client.ask("CONFIG GET appendonly").raw, b"*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n");
     for (name, value) in [("appendonly", "no"), ("save", ""), ("tls-port", "0")] {
         assert_eq!(client.command(&["CONFIG", "SET", name, value]).unwrap().raw, b"+OK\r\n", "{name}");
     }

@@ -214,9 +214,12 @@ fn differences(theirs: &mut Client, ours: &mut Client, compared: impl Fn(&str) -
 
 #[test]
 fn scripts_may_call_what_redis_lets_them() {
-    let theirs = Server::redis(&[]);
+    // The slow log is never empty.
+    let slow = ["--slowlog-log-slower-than", "0"];
+    let theirs = Server::redis(&slow);
+    let flags = [&slow[..], &["--lua-default-flags", "allow-undeclared-keys"]].concat();
     for shards in [1, 16] {
-        let ours = Server::moonshard(shards, &["--lua-default-flags", "allow-undeclared-keys"]);
+        let ours = Server::moonshard(shards, if under_test_is_redis() { &slow } else { &flags });
         let (mut theirs, mut ours) = (theirs.connect(), ours.connect());
         let mut differing = differences(&mut theirs, &mut ours, |_| true);
         theirs.ask("FLUSHALL");

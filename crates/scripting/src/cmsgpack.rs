@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_int};
 use mlua::ffi::{self, lua_State};
 
 use crate::lua_stack::{LuaStack, SLOTS_MAX, SpillVec, c_int_of, c_long, push_library, set_text};
+use crate::patience::Patience;
 
 /// Tables nested deeper than this are packed as nil, so that cycles end.
 const NESTING_MAX: c_int = 16;
@@ -41,7 +42,7 @@ unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
     if !stack.reserve(args) {
         stack.raise_argument(0, c"Too many arguments for MessagePack pack.");
     }
-    let mut packer = Packer { stack, out: SpillVec::new(stack) };
+    let mut packer = Packer { stack, out: SpillVec::new(stack), patience: Patience::new() };
     for arg in 1..=args {
         if !stack.reserve(1) {
             stack.raise_stack_overflow(c"in function mp_check");
@@ -56,11 +57,13 @@ unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
 struct Packer {
     stack: LuaStack,
     out: SpillVec<u8, 1024>,
+    patience: Patience,
 }
 
 impl Packer {
     /// Packs the value on top of the stack and pops it.
     fn value(&mut self, level: c_int) {
+        self.patience.spend(self.stack, 1);
         match self.stack.kind(-1) {
             ffi::LUA_TSTRING => {
                 // SAFETY: a string is on top, and it stays until it is written.
@@ -77,6 +80,7 @@ impl Packer {
 
     fn string(&mut self, text: &[u8]) {
         let len = text.len();
+        self.patience.spend_bytes(self.stack, len);
         match len {
             0..32 => self.out.push(0xa0 | len as u8),
             32..=0xff => self.out.extend(&[0xd9, len as u8]),
@@ -133,6 +137,7 @@ impl Packer {
         if !self.stack.reserve(3) {
             self.stack.raise_stack_overflow(c"in function table_is_an_array");
         }
+        self.patience.spend_table(self.stack);
         if self.is_array() { self.array(level) } else { self.map(level) }
     }
 
@@ -231,7 +236,8 @@ fn unpack_stream(stack: LuaStack, limit: i64, offset: i64) -> c_int {
     let all = limit == 0 && offset == 0;
     let limit = if all { i64::from(c_int::MAX) } else { limit };
     let open = SpillVec::inserting_at(stack, stack.top() + 1);
-    let mut unpacker = Unpacker { stack, rest: &text[start..], open, open_arrays: 0 };
+    let (rest, patience) = (&text[start..], Patience::new());
+    let mut unpacker = Unpacker { stack, rest, open, open_arrays: 0, patience };
     let mut count = 0;
     while !unpacker.rest.is_empty() && i64::from(count) < limit {
         if let Err(error) = unpacker.run() {
@@ -281,6 +287,7 @@ struct Unpacker<'t> {
     open: SpillVec<Open, 16>,
     /// How many of `open` are arrays.
     open_arrays: c_int,
+    patience: Patience,
 }
 
 impl Unpacker<'_> {
@@ -304,6 +311,7 @@ impl Unpacker<'_> {
         self.reserve(c"too many return values at once; use unpack_one or unpack_limit instead.");
         let [tag] = self.take()?;
         let stack = self.stack;
+        self.patience.spend(stack, 1);
         match tag {
             0..=0x7f => stack.push_integer(i64::from(tag)),
             0xe0..=0xff => stack.push_integer(i64::from(tag as i8)),

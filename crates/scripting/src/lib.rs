@@ -18,6 +18,7 @@ mod lru;
 mod lua;
 mod lua_stack;
 pub mod luajit_check;
+mod patience;
 mod plan;
 mod profile;
 mod registry;

@@ -73,6 +73,35 @@ fn nothing_catches_a_kill() {
     }
 }
 
+/// Single calls that take long, of functions into which no hook reaches. Each would end in an error of its own.
+const LONG_CALLS: &[&str] = &[
+    "local t = {1} for i = 1, 60 do t = {t, t} end return cjson.encode(t)",
+    "local t = {a = 1} for i = 1, 60 do t = {a = t, b = t} end return cjson.encode(t)",
+    "return cjson.decode('[' .. string.rep('1,', 8000000) .. 'x')",
+    "return cjson.decode('[' .. string.rep('{},', 4000000) .. 'x')",
+    "local t = {1} for i = 1, 14 do t = {t, t, t, t, t, t, t, t, t, t} end return cmsgpack.pack(t)",
+    "local t = {a = 1} for i = 1, 14 do t = {t, t, t, t, t, t, t, t, t, a = t} end return cmsgpack.pack(t)",
+    "return cmsgpack.unpack('\\221\\1\\0\\0\\0' .. string.rep('\\1', 8000000))",
+    "return cmsgpack.unpack_one('\\221\\1\\0\\0\\0' .. string.rep('\\129\\1\\2', 2000000))",
+    "local s = string.rep('a', 100000) return string.find(s, '.-.-.-.-b')",
+];
+
+#[test]
+fn a_kill_reaches_into_single_calls() {
+    for script in LONG_CALLS {
+        // The script is killed as soon as it is seen to be slow. A machine that is very busy may see it too late.
+        let killed = (0..5).any(|_| {
+            let mut world = World::killing_the_slow();
+            let watchdog = world.watch(|_| {});
+            let reply = world.eval(script);
+            drop(watchdog);
+            assert_eq!(world.eval("return 'usable'"), "$6\r\nusable\r\n");
+            reply.starts_with("-ERR Script killed by user with SCRIPT KILL")
+        });
+        assert!(killed, "{script}");
+    }
+}
+
 #[test]
 fn the_reply_to_a_killed_script_is_that_of_redis() {
     assert_eq!(

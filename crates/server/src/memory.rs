@@ -36,7 +36,8 @@ impl Server {
     /// Evicts keys until memory is under its limit, and tells whether commands that need memory must be refused.
     pub async fn make_room(&self, settings: &Settings, now_ms: u64) -> Gate {
         let limit = self.config.load().maxmemory;
-        if !self.is_over(limit) {
+        // Nothing is evicted while data is loaded.
+        if !self.is_over(limit) || self.persistence.loading.is_active() {
             return Gate::empty();
         }
         if settings.eviction == EvictionPolicy::NoEviction {

@@ -7,6 +7,7 @@ use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::{Server, unix_ms};
 use crate::{allocator, balance, cron, logging, persistence};
+use moonshard_aof::Manifest;
 use moonshard_engine::Rng;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -78,12 +79,12 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     server.persistence.loading.begin(unix_ms() / 1000);
     listeners.accept(&server, &threads);
     threads.spawn(balance::run(server.clone(), threads.pool().clone()));
-    if threads.block_on(load(&server, &mut signals))? {
-        load_functions(&server, &settings)?;
-        if settings.appendonly {
-            threads.block_on(persistence::resume_log(&server))?;
+    if let Some(log) = threads.block_on(load(&server, &mut signals))? {
+        server.load_unchanged(|| load_functions(&server, &settings))?;
+        if let Some(manifest) = log {
+            threads.block_on(server.open_log(manifest))?;
         }
-        server.begin_service();
+        server.persistence.loading.end();
         for address in addresses {
             tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
         }
@@ -104,9 +105,13 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Loads the data on a thread of its own, while connections are answered. Tells whether all of it is loaded: the server
-/// may be told to end before, and then ends without saving what it has of it.
-async fn load(server: &Arc<Server>, signals: &mut Signals) -> Result<bool, Box<dyn std::error::Error>> {
+/// Loads the data on a thread of its own, while connections are answered. Returns the log's manifest, if the log is on.
+/// `None` when the server is told to end before all is loaded: it then ends without saving what it has of it.
+async fn load(
+    server: &Arc<Server>,
+    signals: &mut Signals,
+) -> Result<Option<Option<Manifest>>, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Handle::current();
     let (done, loaded) = tokio::sync::oneshot::channel();
     let loader = server.clone();
     std::thread::Builder::new()
@@ -114,16 +119,16 @@ async fn load(server: &Arc<Server>, signals: &mut Signals) -> Result<bool, Box<d
         .stack_size(moonshard_scripting::THREAD_STACK_BYTES)
         .spawn(move || {
             // Nobody waits any more when the server is to end.
-            let _ = done.send(persistence::load(&loader));
+            let _ = done.send(persistence::load(&loader, &runtime));
         })?;
     tokio::select! {
         outcome = loaded => {
-            outcome.map_err(|_| "the data was not loaded: the thread that does so has failed")??;
-            Ok(true)
+            let failed = "the data was not loaded: the thread that does so has failed";
+            outcome.map_err(|_| failed)?.map(Some).map_err(Into::into)
         }
         () = signals.wait(server) => {
             tracing::warn!("the server is to end while it loads: nothing is saved");
-            Ok(false)
+            Ok(None)
         }
     }
 }

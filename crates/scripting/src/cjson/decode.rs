@@ -6,6 +6,7 @@ use mlua::ffi::{self, lua_State};
 
 use super::{ARRAY_MT_UPVALUE, Settings, settings};
 use crate::lua_stack::{LuaStack, SpillVec};
+use crate::patience::Patience;
 
 /// Why a text is not the JSON that `decode` reads.
 enum DecodeError {
@@ -58,6 +59,7 @@ pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
         },
         settings,
         open: SpillVec::new(stack),
+        patience: Patience::new(),
     };
     match decoder.run() {
         Ok(()) => 1,
@@ -77,6 +79,7 @@ struct Decoder<'t> {
     lexer: Lexer<'t>,
     settings: Settings,
     open: SpillVec<Open, 32>,
+    patience: Patience,
 }
 
 impl Decoder<'_> {
@@ -103,6 +106,7 @@ impl Decoder<'_> {
     /// is pushed, and the token of its first value returned.
     fn value(&mut self, token: Token) -> Result<Option<Token>, DecodeError> {
         let stack = self.stack;
+        self.patience.spend(stack, 1);
         match token {
             Token::String(text) => stack.push_bytes(self.lexer.string(text)),
             Token::Number(value) => stack.push_number(value),

@@ -6,6 +6,7 @@ use mlua::ffi::{self, lua_State};
 
 use super::{ARRAY_MT_UPVALUE, InvalidNumbers, Settings, settings};
 use crate::lua_stack::{LuaStack, SpillVec, c_int_of};
+use crate::patience::Patience;
 
 /// Why a value has no JSON form.
 enum EncodeError {
@@ -42,7 +43,8 @@ pub(super) unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
     }
     // SAFETY: this is one of cjson's functions. The copy is for finalizers that change settings in the middle.
     let settings = *unsafe { settings(stack) };
-    let mut encoder = Encoder { stack, settings, out: SpillVec::new(stack), open: SpillVec::new(stack) };
+    let (out, open, patience) = (SpillVec::new(stack), SpillVec::new(stack), Patience::new());
+    let mut encoder = Encoder { stack, settings, out, open, patience };
     stack.push_copy(1);
     match encoder.run() {
         Ok(()) => {
@@ -71,6 +73,7 @@ struct Encoder {
     settings: Settings,
     out: SpillVec<u8, 1024>,
     open: SpillVec<Open, 16>,
+    patience: Patience,
 }
 
 impl Encoder {
@@ -87,6 +90,7 @@ impl Encoder {
 
     /// Writes the scalar on top and pops it, or opens the table on top.
     fn value(&mut self) -> Result<(), EncodeError> {
+        self.patience.spend(self.stack, 1);
         let kind = self.stack.kind(-1);
         match kind {
             ffi::LUA_TSTRING => self.string(-1),
@@ -142,6 +146,7 @@ impl Encoder {
         if depth > self.settings.encode_max_depth || !self.stack.reserve(3) {
             return Err(EncodeError::TooDeep(depth));
         }
+        self.patience.spend_table(self.stack);
         let marked = self.is_marked_array();
         let len = if marked { self.marked_len() } else { self.array_len()? };
         if len > 0 || marked {
@@ -230,6 +235,7 @@ impl Encoder {
     fn string(&mut self, index: c_int) {
         // SAFETY: the caller saw a string there, and it stays until it is written.
         let text = unsafe { self.stack.bytes(index) };
+        self.patience.spend_bytes(self.stack, text.len());
         self.out.push(b'"');
         let mut written = 0;
         for (position, &byte) in text.iter().enumerate() {

@@ -122,7 +122,7 @@ pub(super) fn killed() -> Option<Error> {
 ///
 /// # Safety
 /// `state` runs a C function, with three slots free and nothing with a destructor alive.
-pub(super) unsafe fn poll(state: *mut lua_State) {
+pub(crate) unsafe fn poll(state: *mut lua_State) {
     // SAFETY: the caller's promise.
     unsafe {
         if signal::current().is_null() {

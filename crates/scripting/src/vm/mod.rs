@@ -22,7 +22,7 @@ mod to_reply;
 
 pub use debugger::{Console, Debugger, KeySource};
 pub(crate) use inspect::{inspect, named_globals};
-pub(crate) use interrupt::Interruptible;
+pub(crate) use interrupt::{Interruptible, poll};
 
 use crate::control::{Control, Kind, UNTIMED};
 use crate::flags::{ScriptFlags, Shebang};

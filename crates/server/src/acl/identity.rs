@@ -34,6 +34,11 @@ impl Identity {
         Self { restricted: !account.user.is_unrestricted(), account, logged_in, generation, is_lost: false }
     }
 
+    /// Who runs the log again: what stands there was admitted once.
+    fn of_log(acl: &Acl) -> Self {
+        Self { restricted: false, logged_in: true, ..Self::new(acl) }
+    }
+
     /// The user.
     pub fn user(&self) -> &User {
         &self.account.user
@@ -73,6 +78,12 @@ impl Session {
         self.identity.logged_in = true;
         self.authenticated = true;
         self.show_user();
+    }
+
+    /// Lets the client do everything, for commands that have run before.
+    pub fn become_log(&mut self, acl: &Acl) {
+        self.identity = Identity::of_log(acl);
+        self.authenticated = true;
     }
 
     /// Makes the client who it was when it connected.

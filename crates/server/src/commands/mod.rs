@@ -18,6 +18,7 @@ mod module;
 mod monitor;
 mod on_shards;
 mod pubsub;
+mod replay;
 mod replication;
 mod save;
 mod script;

@@ -8,7 +8,7 @@ use crate::shards::{ShardGuards, ShardState, in_their_places};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{Entry, Route};
 use moonshard_engine::cursor;
-use moonshard_engine::keyspace::{CommandStats, Keyspace, Shards};
+use moonshard_engine::keyspace::{CommandStats, ExpiryMode, Keyspace, Shards};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
@@ -146,10 +146,15 @@ impl Call<'_, '_> {
                 Some(index) => places[index].take().map_or(Shards::None, Shards::One),
                 None => Shards::Many(&mut places),
             };
+            let expiry = match caller {
+                Caller::Replay => ExpiryMode::Ignore,
+                _ => ExpiryMode::DeleteWhenDue,
+            };
             let mut cx = Ctx {
                 keys: Keyspace::new(shards, self.session.db, self.now_ms, self.engine)
                     .at_micros(self.micros)
-                    .touching(!self.session.no_touch),
+                    .touching(!self.session.no_touch)
+                    .expiry_mode(expiry),
                 reply: self.reply,
                 caller,
                 access: self.session.identity.access(&denials),

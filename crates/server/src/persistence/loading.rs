@@ -1,5 +1,6 @@
 //! How loading stands: whether it goes on, since when, and how far it is.
 
+use crate::server::unix_ms;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// How loading stands. While it goes on, clients are answered `LOADING`, but for the commands that are declared to run then.
@@ -8,6 +9,8 @@ pub struct Loading {
     active: AtomicBool,
     /// Unix time in seconds of its begin.
     started: AtomicU64,
+    /// Unix time in seconds at which the log was told last how far it is.
+    told: AtomicU64,
     total_bytes: AtomicU64,
     loaded_bytes: AtomicU64,
     /// Memory that was in use when the file was written, as the file says.
@@ -41,6 +44,7 @@ impl Loading {
     /// Loading begins, at Unix time `now` in seconds.
     pub fn begin(&self, now: u64) {
         self.started.store(now, Relaxed);
+        self.told.store(now, Relaxed);
         self.active.store(true, Relaxed);
     }
 
@@ -66,8 +70,15 @@ impl Loading {
         self.used_memory.store(bytes, Relaxed);
     }
 
-    /// Tells the log how far it is.
-    pub fn log(&self) {
+    /// Tells the log how far it is, if it was not told for some seconds.
+    pub fn log_at_times(&self) {
+        /// Seconds from one time to the next.
+        const EVERY: u64 = 5;
+        let (now, last) = (unix_ms() / 1000, self.told.load(Relaxed));
+        if now < last + EVERY {
+            return;
+        }
+        self.told.store(now, Relaxed);
         let (loaded, total) = (self.loaded_bytes.load(Relaxed), self.total_bytes.load(Relaxed));
         let percent = loaded as f64 / total.max(1) as f64 * 100.0;
         tracing::info!(bytes = loaded, of = total, "loading: {percent:.0}%");

@@ -13,7 +13,7 @@ mod rewrite;
 
 pub use load::load;
 pub use loading::{Loading, Progress};
-pub use log::{Files, Log, State as LogState};
+pub use log::{Log, State as LogState};
 pub use reload::reload;
 
 use crate::config::Settings;
@@ -126,26 +126,14 @@ pub struct Begun {
     changes: u64,
 }
 
-/// Goes on with the log in the directory, or begins one.
-///
-/// # Errors
-/// The system's.
-pub async fn resume_log(server: &Arc<Server>) -> io::Result<()> {
-    let settings = server.config.load_full();
-    let files = Files::read(server.disk.clone(), &settings.appenddirname, &settings.appendfilename)
-        .map_err(io::Error::other)?;
-    if !files.manifest().is_empty() {
-        return Err(io::Error::other("there is a log, and it was not loaded"));
-    }
-    server.open_log(files.manifest().clone()).await
-}
-
 impl Server {
-    /// Everything is loaded: clients are served from now on, and nothing has changed yet.
-    pub fn begin_service(&self) {
-        let changes = self.unsaved_changes(&self.shard_figures());
-        self.figures.saved_changes.fetch_add(changes, Relaxed);
-        self.persistence.loading.end();
+    /// Loads libraries of functions in a way that is no change of the data: they are on the disk.
+    pub fn load_unchanged<T>(&self, load: impl FnOnce() -> T) -> T {
+        let generation = || self.scripts.registry.libraries().generation();
+        let before = generation();
+        let loaded = load();
+        self.figures.saved_changes.fetch_add(generation() - before, Relaxed);
+        loaded
     }
 
     /// What the state of the last snapshot and of the log forbids.

@@ -7,8 +7,7 @@ use super::{Context, LoadError};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_rdb::{Checksum, Chunked, Error, Limits, Reader, Source, ValueType};
 use moonshard_store::Entry;
-use std::io::{self, Read};
-use std::time::{Duration, Instant};
+use std::io::{self, Cursor, Read};
 
 /// The latest version of the format that is read: that of Redis 7.4.
 const VERSION_MAX: u32 = 12;
@@ -20,18 +19,18 @@ const MAGIC_LEN: usize = 9;
 const CHUNK: usize = 1 << 20;
 /// A key's record that is longer is built while it is read, and not by a worker: it is never in memory as bytes.
 const RECORD_MAX: usize = 8 << 20;
-/// How often the log tells how far loading is.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// What is read, and how much of it was.
 pub(super) struct Input<R> {
     inner: R,
     read: u64,
+    /// Bytes of the files before it.
+    earlier: u64,
 }
 
 impl<R> Input<R> {
-    pub(super) const fn new(inner: R) -> Self {
-        Self { inner, read: 0 }
+    pub(super) const fn new(inner: R, earlier: u64) -> Self {
+        Self { inner, read: 0, earlier }
     }
 }
 
@@ -47,7 +46,7 @@ impl<R: Read> Read for Input<R> {
 pub(super) struct Cutter<'c, R> {
     input: Input<R>,
     context: &'c Context<'c>,
-    workers: &'c Workers<'c>,
+    workers: &'c Workers,
     /// Read, but for what is done with.
     buffer: Vec<u8>,
     /// What of the buffer was cut.
@@ -58,17 +57,11 @@ pub(super) struct Cutter<'c, R> {
     /// Of the present buffer, by shard.
     pieces: Vec<Vec<Piece>>,
     delay: Delay,
-    told: Instant,
 }
 
 impl<'c, R: Read> Cutter<'c, R> {
     /// A cutter of what `input` reads, which compares the checksum if `checks`.
-    pub(super) fn new(
-        input: Input<R>,
-        context: &'c Context<'c>,
-        workers: &'c Workers<'c>,
-        checks: bool,
-    ) -> Self {
+    pub(super) fn new(input: Input<R>, context: &'c Context<'c>, workers: &'c Workers, checks: bool) -> Self {
         Self {
             input,
             context,
@@ -80,7 +73,6 @@ impl<'c, R: Read> Cutter<'c, R> {
             records: Records::default(),
             pieces: vec![Vec::new(); context.server.shards.len()],
             delay: Delay::of(&context.server.config),
-            told: Instant::now(),
         }
     }
 
@@ -88,19 +80,26 @@ impl<'c, R: Read> Cutter<'c, R> {
     ///
     /// # Errors
     /// What is wrong with the file, if the workers have not found something before.
-    pub(super) fn run(mut self, file: &str) -> Result<Records, LoadError> {
+    pub(super) fn run(&mut self, file: &str) -> Result<Records, LoadError> {
         let outcome = self.cut();
         let offset = self.offset();
         if let Err(reason) = outcome {
             // The first fault counts, which the workers may have found.
-            self.workers.wait()?;
+            self.workers.wait(file)?;
             let file = file.to_owned();
             return Err(match reason {
                 Stop::Io(error) => LoadError::Io { file, error },
                 Stop::Wrong(reason) => LoadError::Corrupt { file, offset, reason },
             });
         }
-        Ok(self.records)
+        Ok(std::mem::take(&mut self.records))
+    }
+
+    /// What follows the snapshot in its file, and where that begins.
+    pub(super) fn into_rest(mut self) -> (impl Read, u64) {
+        let offset = self.offset();
+        self.buffer.drain(..self.at);
+        (Cursor::new(self.buffer).chain(self.input), offset)
     }
 
     /// Where in the file the next record begins.
@@ -115,6 +114,7 @@ impl<'c, R: Read> Cutter<'c, R> {
         let version = version_of(&self.buffer[..MAGIC_LEN])?;
         self.at = MAGIC_LEN;
         loop {
+            self.records.offset = self.offset();
             match self.records.next(&self.buffer[self.at..]) {
                 Ok((len, Step::Note)) => {
                     self.at += len;
@@ -144,7 +144,7 @@ impl<'c, R: Read> Cutter<'c, R> {
         self.pieces[shard].push(Piece { at: self.at as u32, len: len as u32, record });
         self.at += len;
         if self.delay.is_set() {
-            self.context.server.persistence.loading.reach(self.offset());
+            self.context.server.persistence.loading.reach(self.input.earlier + self.offset());
             self.delay.wait(&self.context.server.config);
         }
     }
@@ -188,12 +188,9 @@ impl<'c, R: Read> Cutter<'c, R> {
     /// Tells how far loading is.
     fn tell(&mut self) {
         let loading = &self.context.server.persistence.loading;
-        loading.reach(self.offset());
+        loading.reach(self.input.earlier + self.offset());
         self.delay = Delay::of(&self.context.server.config);
-        if self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
-            loading.log();
-        }
+        loading.log_at_times();
     }
 
     /// Builds the value at the begin of the buffer while the file is read on.

@@ -4,10 +4,13 @@
 //! build the values and put them into their shards, each worker into shards of its own. What waits for the workers is
 //! bounded in bytes.
 
+mod batch;
 mod budget;
 mod cut;
 mod delay;
+mod log;
 mod records;
+mod replay;
 mod workers;
 
 pub(super) use records::{KeyRecord, Records, Step, build, put};
@@ -15,12 +18,17 @@ pub(super) use records::{KeyRecord, Records, Step, build, put};
 use crate::config::Settings;
 use crate::server::{Server, engine_settings, unix_ms};
 use cut::{Cutter, Input};
+use moonshard_aof::Manifest;
 use moonshard_disk::Disk;
-use records::Code;
+use records::{Code, CodeKind};
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use tokio::runtime::Handle;
 use workers::Workers;
 
 /// Why what is on the disk cannot be loaded.
@@ -33,6 +41,30 @@ pub enum LoadError {
         file: String,
         /// The system's error.
         error: io::Error,
+    },
+    /// The log's manifest is none.
+    #[error("{file}: {reason}")]
+    Manifest {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The end of a file of the log is missing.
+    #[error(
+        "{file} ends in the middle of what begins at offset {offset}: {} bytes are not complete. You can: \
+         1) Make a backup of your AOF file, then use redis-check-aof --fix <filename.manifest>. \
+         2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server, \
+         if this is the last file of the log",
+        len.saturating_sub(*offset)
+    )]
+    Torn {
+        /// The file.
+        file: String,
+        /// Where the last whole command ends, or the last transaction.
+        offset: u64,
+        /// The file's length.
+        len: u64,
     },
     /// The file is not what it should be, or was damaged.
     #[error("{file} cannot be loaded: {reason}, at offset {offset}")]
@@ -48,7 +80,7 @@ pub enum LoadError {
 
 /// What loading works with.
 pub(super) struct Context<'s> {
-    server: &'s Server,
+    server: &'s Arc<Server>,
     settings: moonshard_engine::Settings,
     /// Unix time in milliseconds of the begin.
     now_ms: u64,
@@ -56,35 +88,41 @@ pub(super) struct Context<'s> {
     keep_expired: bool,
 }
 
-/// Loads what the configuration says, into shards that nobody else changes yet.
+/// Loads what the configuration says, into shards that nobody else changes yet. What needs the server's own commands
+/// runs in `runtime`. Returns the log's manifest, if the log is on: it is to be gone on with.
 ///
 /// # Errors
 /// When it cannot be read, or is not whole.
-pub fn load(server: &Server) -> Result<(), LoadError> {
+pub fn load(server: &Arc<Server>, runtime: &Handle) -> Result<Option<Manifest>, LoadError> {
     let settings = server.config.load_full();
-    load_snapshot(server, &settings)
+    if settings.appendonly {
+        return log::load_log(server, &settings, runtime).map(Some);
+    }
+    load_snapshot(server, &settings)?;
+    Ok(None)
 }
 
 /// Loads the file of the last snapshot, if it is there.
-fn load_snapshot(server: &Server, settings: &Settings) -> Result<(), LoadError> {
-    let name = String::from_utf8_lossy(&settings.dbfilename).into_owned();
+fn load_snapshot(server: &Arc<Server>, settings: &Settings) -> Result<(), LoadError> {
+    let path = Path::new(OsStr::from_bytes(&settings.dbfilename));
+    let name = path.display().to_string();
     let io = |error| LoadError::Io { file: name.clone(), error };
-    let file = match server.disk.open(Path::new(&name)) {
+    let file = match server.disk.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     };
-    let len = server.disk.len(Path::new(&name)).map_err(io)?;
+    let len = server.disk.len(path).map_err(io)?;
     let now_ms = unix_ms();
     let context =
         Context { server, settings: engine_settings(settings, server.seed), now_ms, keep_expired: false };
     server.persistence.loading.expect(len);
     thread::scope(|scope| {
-        let workers = Workers::start(scope, &context, &name).map_err(io)?;
-        let cutter = Cutter::new(Input::new(file), &context, &workers, settings.rdbchecksum);
-        let code = cutter.run(&name)?.code;
-        workers.wait()?;
-        take_up(server, &code).map_err(|reason| LoadError::Corrupt { file: name.clone(), offset: 0, reason })
+        let workers = Workers::start(scope, &context).map_err(io)?;
+        let records =
+            Cutter::new(Input::new(file, 0), &context, &workers, settings.rdbchecksum).run(&name)?;
+        workers.wait(&name)?;
+        take_up(server, &name, &records.code)
     })?;
     let (keys, expired) = &server.persistence.loaded;
     let (keys, expired) = (keys.load(Relaxed), expired.load(Relaxed));
@@ -93,15 +131,21 @@ fn load_snapshot(server: &Server, settings: &Settings) -> Result<(), LoadError> 
     Ok(())
 }
 
-/// Makes scripts and libraries known.
-fn take_up(server: &Server, code: &[(Code, Vec<u8>)]) -> Result<(), String> {
+/// Makes the scripts and libraries of a file known.
+fn take_up(server: &Server, file: &str, code: &[Code]) -> Result<(), LoadError> {
     let scripts = &server.scripts;
-    for (kind, text) in code {
-        match kind {
-            Code::Script(keep) => scripts.registry.take_up(text, *keep).map(drop),
-            Code::Library => scripts.registry.libraries().load(text, false, &scripts.settings).map(drop),
-        }
-        .map_err(|error| format!("a script in it: {error}"))?;
+    for Code { kind, text, offset } in code {
+        let taken = match kind {
+            CodeKind::Script(keep) => scripts.registry.take_up(text, *keep).map(drop),
+            CodeKind::Library => server.load_unchanged(|| {
+                scripts.registry.libraries().load(text, false, &scripts.settings).map(drop)
+            }),
+        };
+        taken.map_err(|error| LoadError::Corrupt {
+            file: file.to_owned(),
+            offset: *offset,
+            reason: format!("a script in it: {error}"),
+        })?;
     }
     Ok(())
 }

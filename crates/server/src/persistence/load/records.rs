@@ -10,9 +10,18 @@ use moonshard_store::Entry;
 
 /// What a text of Lua is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Code {
+pub(super) enum CodeKind {
     Script(Keep),
     Library,
+}
+
+/// A text of Lua in a file.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) kind: CodeKind,
+    pub(super) text: Vec<u8>,
+    /// Where its record begins.
+    pub(super) offset: u64,
 }
 
 /// What was said of the keys that follow, and of the whole file.
@@ -21,7 +30,9 @@ pub(in crate::persistence) struct Records {
     db: usize,
     expiry_ms: Option<u64>,
     /// Scripts and libraries, in the file's order.
-    pub(super) code: Vec<(Code, Vec<u8>)>,
+    pub(super) code: Vec<Code>,
+    /// Where the record begins that comes next, as far as whoever reads the file tells.
+    pub(super) offset: u64,
     /// Memory that was in use when the file was written.
     pub(super) used_memory: u64,
 }
@@ -102,7 +113,7 @@ impl Records {
             }
             Opcode::Function2 => {
                 let library = reader.string()?.to_vec();
-                self.code.push((Code::Library, library));
+                self.push_code(CodeKind::Library, library);
             }
             Opcode::Function | Opcode::ModuleAux | Opcode::End => {
                 return Err(Error::UnknownType(opcode as u8));
@@ -111,12 +122,16 @@ impl Records {
         Ok(())
     }
 
+    fn push_code(&mut self, kind: CodeKind, text: Vec<u8>) {
+        self.code.push(Code { kind, text, offset: self.offset });
+    }
+
     fn note_aux<S: Source>(&mut self, reader: &mut Reader<S>) -> Result<(), Error> {
         let name = reader.string()?.to_vec();
         let value = reader.string()?;
         match name.as_slice() {
-            LOADED_SCRIPT => self.code.push((Code::Script(Keep::Loaded), value.to_vec())),
-            EVALUATED_SCRIPT => self.code.push((Code::Script(Keep::Evaluated), value.to_vec())),
+            LOADED_SCRIPT => self.push_code(CodeKind::Script(Keep::Loaded), value.to_vec()),
+            EVALUATED_SCRIPT => self.push_code(CodeKind::Script(Keep::Evaluated), value.to_vec()),
             b"used-mem" => {
                 self.used_memory =
                     std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);

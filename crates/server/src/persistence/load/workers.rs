@@ -1,11 +1,19 @@
 //! The threads that take in what was read: each has shards of its own, and does what it is given in order.
 
+use super::batch::Batch;
 use super::budget::{Budget, Share};
 use super::records::{KeyRecord, build, put};
+use super::replay::tell_error;
 use super::{Context, LoadError};
+use crate::effects::Moment;
+use crate::server::unix_ms;
 use crate::shards::ShardState;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use moonshard_engine::admission::Gate;
+use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards};
+use moonshard_engine::{Caller, Ctx};
 use moonshard_lock::Guard;
+use moonshard_protocol::{Encoding, Reply};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -32,10 +40,15 @@ pub(super) struct Piece {
 }
 
 /// What a worker is to do.
-pub(super) struct Job {
-    chunk: Arc<Chunk>,
-    /// Records by shard.
-    parts: Vec<(usize, Vec<Piece>)>,
+enum Job {
+    /// Puts keys into their shards.
+    Keys {
+        chunk: Arc<Chunk>,
+        /// Records by shard.
+        parts: Vec<(usize, Vec<Piece>)>,
+    },
+    /// Runs commands on a shard.
+    Replay { shard: usize, batch: Batch, file: Arc<str>, _share: Share },
 }
 
 /// What is wrong with a record, and where it begins.
@@ -53,21 +66,19 @@ struct Shared {
 }
 
 /// See the [module](self).
-pub(super) struct Workers<'s> {
+pub(super) struct Workers {
     jobs: Vec<Sender<Job>>,
     shared: Arc<Shared>,
-    file: &'s str,
 }
 
-impl<'s> Workers<'s> {
+impl Workers {
     /// Starts as many as there are cores.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub(super) fn start<'scope>(
-        scope: &'scope Scope<'scope, 's>,
-        context: &'s Context<'_>,
-        file: &'s str,
+    pub(super) fn start<'scope, 'c: 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        context: &'c Context<'_>,
     ) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
@@ -84,7 +95,7 @@ impl<'s> Workers<'s> {
             Ok(sender)
         };
         let jobs = (0..cores.min(context.server.shards.len())).map(start).collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { jobs, shared, file })
+        Ok(Self { jobs, shared })
     }
 
     /// Waits until there is room for so many bytes more.
@@ -104,10 +115,24 @@ impl<'s> Workers<'s> {
                     (shard, std::mem::replace(pieces, room))
                 })
                 .collect();
-            if !parts.is_empty() && jobs.send(Job { chunk: chunk.clone(), parts }).is_err() {
+            if !parts.is_empty() && jobs.send(Job::Keys { chunk: chunk.clone(), parts }).is_err() {
                 self.shared.fail(chunk.offset, "a thread that loads it has failed".into());
             }
         }
+    }
+
+    /// Gives commands to the worker of their shard.
+    pub(super) fn replay(&self, shard: usize, batch: Batch, file: &Arc<str>) {
+        let share = self.share(batch.memory_bytes());
+        let job = Job::Replay { shard, batch, file: file.clone(), _share: share };
+        if self.jobs[shard % self.jobs.len()].send(job).is_err() {
+            self.shared.fail(0, "a thread that loads it has failed".into());
+        }
+    }
+
+    /// Waits until everything was done.
+    pub(super) fn settle(&self) {
+        self.shared.budget.wait_for_all();
     }
 
     /// Notes what is wrong with a record that the reader itself has taken in.
@@ -120,16 +145,16 @@ impl<'s> Workers<'s> {
         self.shared.failed.load(Relaxed)
     }
 
-    /// Waits until everything was done.
+    /// Waits until everything was done of a file.
     ///
     /// # Errors
     /// What was wrong first.
-    pub(super) fn wait(&self) -> Result<(), LoadError> {
-        self.shared.budget.wait_for_all();
+    pub(super) fn wait(&self, file: &str) -> Result<(), LoadError> {
+        self.settle();
         match self.shared.fault.lock().take() {
             None => Ok(()),
             Some(Fault { offset, reason }) => {
-                Err(LoadError::Corrupt { file: self.file.to_owned(), offset, reason })
+                Err(LoadError::Corrupt { file: file.to_owned(), offset, reason })
             }
         }
     }
@@ -145,25 +170,61 @@ impl Shared {
     }
 }
 
-/// Does what comes until nothing more will. What was read before a record that is wrong is looked at nevertheless: the
-/// first one is to be told.
+/// Does what comes until nothing more will.
 fn work(jobs: &Receiver<Job>, context: &Context<'_>, shared: &Shared) {
-    for Job { chunk, parts } in jobs {
-        for (shard, pieces) in parts {
-            let mut guard = context.server.shards[shard].lock.blocking_lock();
-            for piece in pieces {
-                let begin = piece.at as usize;
-                let record = &chunk.bytes[begin..begin + piece.len as usize];
-                if let Err(reason) = context.take_in(&mut guard, record, piece.record) {
-                    shared.fail(chunk.offset + u64::from(piece.at), reason);
-                    break;
-                }
+    for job in jobs {
+        match job {
+            Job::Keys { chunk, parts } => {
+                parts.iter().for_each(|(shard, pieces)| context.take_in_all(*shard, &chunk, pieces, shared));
             }
+            Job::Replay { shard, batch, file, .. } => context.replay(shard, &batch, &file),
         }
     }
 }
 
 impl Context<'_> {
+    /// Takes in a chunk's records of one shard. What was read before a record that is wrong is looked at nevertheless: the
+    /// first one is to be told.
+    fn take_in_all(&self, shard: usize, chunk: &Chunk, pieces: &[Piece], shared: &Shared) {
+        let mut guard = self.server.shards[shard].lock.blocking_lock();
+        for piece in pieces {
+            let begin = piece.at as usize;
+            let record = &chunk.bytes[begin..begin + piece.len as usize];
+            if let Err(reason) = self.take_in(&mut guard, record, piece.record) {
+                shared.fail(chunk.offset + u64::from(piece.at), reason);
+                break;
+            }
+        }
+    }
+
+    /// Runs commands of the log on their shard.
+    fn replay(&self, shard: usize, batch: &Batch, file: &str) {
+        let mut guard = self.server.shards[shard].lock.blocking_lock();
+        let (mut reply, now_ms) = (Reply::new(Encoding::Off), unix_ms());
+        let arguments = batch.arguments();
+        for (call, args) in batch.calls(&arguments) {
+            let ShardState { shard: state, vm, rng, .. } = &mut *guard;
+            let mut cx = Ctx {
+                keys: Keyspace::new(Shards::One(state), call.db, now_ms, &self.settings)
+                    .expiry_mode(ExpiryMode::Ignore),
+                reply: &mut reply,
+                caller: Caller::Replay,
+                access: None,
+                gate: Gate::empty(),
+                settings: &self.settings,
+                rng,
+                exchange: &self.server.pubsub,
+                scripts: Some(vm),
+                server: None,
+            };
+            if let Err(error) = cx.call(call.entry, args) {
+                self.server.count_error(&error);
+                tell_error(file, call.entry, call.offset, &error.to_string());
+            }
+            self.server.settle(shard, &mut guard, Moment { now_ms, settings: &self.settings, origin: 0 });
+        }
+    }
+
     /// Builds the entry of a key's record, and puts it into its shard.
     fn take_in(
         &self,

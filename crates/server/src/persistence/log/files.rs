@@ -45,11 +45,6 @@ impl Files {
         Ok(files)
     }
 
-    /// The valid files.
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
