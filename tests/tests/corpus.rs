@@ -42,6 +42,7 @@ corpus_files!(
     scripts,
     script_errors,
     script_libraries,
+    script_positions,
     functions,
     protocol,
     bits,

@@ -403,7 +403,11 @@ unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         ffi::lua_pushliteral(state, c"");
         loop {
             ffi::lua_pushvalue(state, 1);
-            ffi::lua_call(state, 0, 1);
+            if ffi::lua_pcall(state, 0, 1, 0) != ffi::LUA_OK {
+                ffi::lua_pushnil(state);
+                ffi::lua_insert(state, -2);
+                return 2;
+            }
             match ffi::lua_type(state, -1) {
                 ffi::LUA_TNIL => break,
                 ffi::LUA_TSTRING | ffi::LUA_TNUMBER if LuaStack::new(state).bytes(-1).is_empty() => break,

@@ -2,10 +2,11 @@
 //!
 //! Lua 5.1 keeps the frame of a function that ends in `return redis.call(...)`, since what it calls is written in C;
 //! LuaJIT gives the frame up, and with it the line of whatever goes wrong. So tail calls of the library's functions,
-//! and only those, become calls whose results are returned. That is done in the form in which LuaJIT itself dumps and
+//! and only those (see [`aliases`](super::aliases)), become calls whose results are returned. That is done in the form in which LuaJIT itself dumps and
 //! loads functions. Numbers of instructions are learnt from it by compiling samples: should another version of LuaJIT
 //! look different, scripts stay as they are.
 
+use super::aliases::{Load, Nest};
 use crate::lua::Lua;
 use mlua::ffi::{self, lua_State};
 use std::ffi::{c_int, c_void};
@@ -15,14 +16,18 @@ use std::ffi::{c_int, c_void};
 pub(super) struct Opcodes {
     pub(super) get_global: u8,
     pub(super) set_global: u8,
-    get_field: u8,
-    call: u8,
+    pub(super) get_field: u8,
+    pub(super) get_upvalue: u8,
+    pub(super) move_slot: u8,
+    pub(super) new_function: u8,
+    pub(super) call: u8,
     call_results: u8,
-    tail_call: u8,
-    tail_call_results: u8,
+    pub(super) tail_call: u8,
+    pub(super) tail_call_results: u8,
     return_results: u8,
-    close_upvalues: u8,
-    jump: u8,
+    pub(super) return_nothing: u8,
+    pub(super) close_upvalues: u8,
+    pub(super) jump: u8,
 }
 
 /// A compiled script in the dumped form.
@@ -34,56 +39,59 @@ pub(super) struct Rewritten {
 }
 
 /// One instruction: the number, A, and C and B or together D.
-type Instruction = [u8; 4];
+pub(super) type Instruction = [u8; 4];
+
+/// How far a call's first argument is above its function.
+const FIRST_ARGUMENT: u8 = 2;
 
 impl Opcodes {
     /// Learns the numbers from what the compiler makes of samples.
     pub(super) fn learn(lua: &mut Lua) -> Option<Self> {
-        let mut sample = |text: &str| {
-            lua.compile(text.as_bytes()).ok()?;
-            let code = dump(lua.state());
-            // SAFETY: the function that was just compiled.
-            unsafe { ffi::lua_pop(lua.state(), 1) };
-            let code = code?;
-            let mut reader = Reader::new(&code);
-            reader.header()?;
-            let mut numbers = None;
-            // The functions inside of a function come before it.
-            while let Some(function) = reader.function()? {
-                numbers = Some(function.instructions().map(|instruction| instruction[0]).collect::<Vec<_>>());
-            }
-            numbers
+        let [get_upvalue, ..] = sample(lua, "local a return function() return a() end")?.first()?[..] else {
+            return None;
         };
+        let mut sample = |text| sample(lua, text)?.pop();
         let [get_global, get_field, _, tail_call] = sample("return a.b(c)")?[..] else { return None };
         let [_, _, _, _, tail_call_results] = sample("return a.b(c())")?[..] else { return None };
         // A function that makes others closes their upvalues before it returns.
-        let [_, _, _, close_upvalues, _] = sample("return a.b(function() end)")?[..] else { return None };
+        let [_, _, new_function, close_upvalues, _] = sample("return a.b(function() end)")?[..] else {
+            return None;
+        };
         let [_, _, call, return_results] = sample("return 1, a()")?[..] else { return None };
         let [_, _, _, _, call_results, _] = sample("return 1, a(b())")?[..] else { return None };
         let [_, _, _, jump, _] = sample("while true do a() end")?[..] else { return None };
-        let [_, set_global, _] = sample("a = 1")?[..] else { return None };
+        let [_, set_global, return_nothing] = sample("a = 1")?[..] else { return None };
+        let [_, move_slot, get_method, _] = sample("local a return a:b()")?[..] else { return None };
         let all = [
             get_global,
             set_global,
             get_field,
+            get_upvalue,
+            move_slot,
+            new_function,
             call,
             call_results,
             tail_call,
             tail_call_results,
             return_results,
+            return_nothing,
             close_upvalues,
             jump,
         ];
         let distinct = (1..all.len()).all(|at| !all[..at].contains(&all[at]));
-        distinct.then_some(Self {
+        (distinct && get_method == get_field).then_some(Self {
             get_global,
             set_global,
             get_field,
+            get_upvalue,
+            move_slot,
+            new_function,
             call,
             call_results,
             tail_call,
             tail_call_results,
             return_results,
+            return_nothing,
             close_upvalues,
             jump,
         })
@@ -95,24 +103,38 @@ impl Opcodes {
         let mut reader = Reader::new(&code);
         let mut out = reader.header()?.to_vec();
         let mut sets_globals = false;
+        let mut functions = Vec::new();
         while let Some(function) = reader.function()? {
             sets_globals |= function.instructions().any(|instruction| instruction[0] == self.set_global);
-            self.rewrite_function(&function, &mut out)?;
+            functions.push(function);
+        }
+        let nest = Nest::new(self, functions)?;
+        for index in 0..nest.functions.len() {
+            self.rewrite_function(&nest, index, &mut out)?;
         }
         out.push(0);
         Some(Rewritten { code: out, sets_globals })
     }
 
-    fn rewrite_function(&self, function: &Function<'_>, out: &mut Vec<u8>) -> Option<()> {
+    fn rewrite_function(&self, nest: &Nest<'_>, index: usize, out: &mut Vec<u8>) -> Option<()> {
+        let function = &nest.functions[index];
         let mut code: Vec<Instruction> = function.instructions().collect();
         let mut appended_lines = Vec::new();
         for at in 0..function.count {
-            let Some(load) = self.library_tail_call(&code[..=at]) else { continue };
+            let Some(load) = nest.library_tail_call(index, at) else { continue };
             let start = code.len();
-            // What names the function stands before the call, as the messages of errors look for it there.
-            code.extend_from_within(load);
-            let distance = code.len() - (at + 1);
             let [number, a, argument, high] = code[at];
+            // What names the function stands before the call, as the messages of errors look for it there.
+            match load {
+                Load::Again(load) => code.extend_from_within(load),
+                Load::Method(constant) => {
+                    let object = a.wrapping_add(FIRST_ARGUMENT);
+                    code.push([self.move_slot, a, object, 0]);
+                    code.push([self.move_slot, object, a, 0]);
+                    code.push([self.get_field, a, constant, a]);
+                }
+            }
+            let distance = code.len() - (at + 1);
             if high != 0 || distance >= 0x7FFF {
                 code.truncate(start);
                 continue;
@@ -127,25 +149,22 @@ impl Opcodes {
         }
         function.write(&code, &appended_lines, out)
     }
+}
 
-    /// The instructions that load the function of the tail call at the end of `code`, if that is one of the library:
-    /// a global, of which scripts cannot make any, or a field of one.
-    fn library_tail_call(&self, code: &[Instruction]) -> Option<std::ops::Range<usize>> {
-        let (&[number, a, ..], before) = code.split_last()?;
-        if number != self.tail_call && number != self.tail_call_results {
-            return None;
-        }
-        // Arguments are made in the slots above the function.
-        let at = before.iter().rposition(|load| load[1] == a && load[0] != self.close_upvalues)?;
-        let load = before[at];
-        if load[0] == self.get_global {
-            return Some(at..at + 1);
-        }
-        // B of the field's instruction is the slot of the table.
-        let of = before[..at].last()?;
-        let of_global = load[0] == self.get_field && load[3] == a && of[0] == self.get_global && of[1] == a;
-        of_global.then_some(at - 1..at + 1)
+/// The numbers of the instructions of all functions of a text: those inside of a function come before it.
+fn sample(lua: &mut Lua, text: &str) -> Option<Vec<Vec<u8>>> {
+    lua.compile(text.as_bytes()).ok()?;
+    let code = dump(lua.state());
+    // SAFETY: the function that was just compiled.
+    unsafe { ffi::lua_pop(lua.state(), 1) };
+    let code = code?;
+    let mut reader = Reader::new(&code);
+    reader.header()?;
+    let mut functions = Vec::new();
+    while let Some(function) = reader.function()? {
+        functions.push(function.instructions().map(|instruction| instruction[0]).collect());
     }
+    Some(functions)
 }
 
 /// One function in the dumped form.
@@ -182,6 +201,36 @@ impl<'a> Function<'a> {
         let mut number = [0; 4];
         number[..width].copy_from_slice(bytes);
         Some(self.first_line + u32::from_le_bytes(number))
+    }
+
+    /// Which variable of the function around each upvalue is.
+    pub(super) fn upvalues(&self) -> impl Iterator<Item = u16> {
+        let bytes = self.data.get(..2 * usize::from(self.head[3])).unwrap_or_default();
+        bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+    }
+
+    /// The instructions between which each local variable is alive, in the order in which they are declared.
+    pub(super) fn variables(&self) -> Option<Vec<(usize, usize)>> {
+        /// Names below this byte are those of the compiler's own variables; 0 ends the list.
+        const NAMED: u8 = 7;
+        let mut debug = Reader::new(self.debug);
+        debug.take(self.count * self.line_width())?;
+        for _ in 0..self.head[3] {
+            debug.text()?;
+        }
+        let mut variables = Vec::new();
+        let mut start = 0;
+        loop {
+            match *debug.take(1)?.first()? {
+                0 => return Some(variables),
+                1..NAMED => {}
+                _ => debug.text()?,
+            }
+            start += debug.number()? as usize;
+            let end = start + debug.number()? as usize;
+            // They are counted with the function's header, which is no instruction of the dumped form.
+            variables.push((start.saturating_sub(1), end.saturating_sub(1)));
+        }
     }
 
     pub(super) fn instructions(&self) -> impl Iterator<Item = Instruction> {
@@ -244,6 +293,12 @@ impl<'a> Reader<'a> {
         let taken = self.code.get(self.at..self.at.checked_add(len)?)?;
         self.at += len;
         Some(taken)
+    }
+
+    /// Passes over a text that ends with a zero byte.
+    fn text(&mut self) -> Option<()> {
+        while *self.take(1)?.first()? != 0 {}
+        Some(())
     }
 
     pub(super) fn number(&mut self) -> Option<u32> {
@@ -350,9 +405,22 @@ mod tests {
 
     #[test]
     fn tail_calls_of_the_library_become_calls() {
-        for text in
-            ["return redis.call('get', KEYS[1])", "return tonumber(x)", "return f(g(1))", "return a.b(c.d())"]
-        {
+        for text in [
+            "return redis.call('get', KEYS[1])",
+            "return tonumber(x)",
+            "return f(g(1))",
+            "return a.b(c.d())",
+            "local call = redis.call return call('get', KEYS[1])",
+            "local x, call, y = 1, redis.call, 2 return call(x, y)",
+            "local r = redis return r.call('get', KEYS[1])",
+            "local call = redis.call local again = call return again('get')",
+            "local call = redis.call local function get(key) return call('get', key) end get('a')",
+            "local r = redis local f = function() return function(key) return r.call('get', key) end end",
+            "local next = coroutine.wrap(f) next() return next()",
+            "local s = 'x' return s:rep({})",
+            "return ('x'):format(1)",
+            "local s = 'x' return s:rep(f())",
+        ] {
             let (ops, _, known) = ops(text);
             assert!(!ops.contains(&known.tail_call) && !ops.contains(&known.tail_call_results), "{text}");
             assert!(ops.contains(&known.jump), "{text}");
@@ -365,6 +433,11 @@ mod tests {
             "local function f(n) return f(n) end",
             "local t = {} return t.x(1)",
             "local t = {} return t:x(1)",
+            "local call = redis.call call = function() end return call('get')",
+            "local call = redis.call local function f(n) return f(n) end f(call)",
+            "do local call = redis.call call('x') end local function f() return f() end f()",
+            "local call = redis.call local function set() call = set end set() local g = function() return call() end",
+            "local function f(call) return call() end",
         ] {
             let (ops, _, known) = ops(text);
             assert!(ops.contains(&known.tail_call) && !ops.contains(&known.jump), "{text}");

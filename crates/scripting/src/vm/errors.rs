@@ -79,7 +79,8 @@ pub(super) unsafe extern "C-unwind" fn handler(state: *mut lua_State) -> c_int {
         // Of a function of the library, its caller is of interest; of one that the sandbox wraps, the wrapper's.
         let mut in_wrapper = false;
         while found {
-            let in_c = CStr::from_ptr(place.what) == c"C";
+            // LuaJIT has some of the library's functions in Lua, without lines.
+            let in_c = CStr::from_ptr(place.what) == c"C" || place.currentline == 0;
             let is_wrapper = CStr::from_ptr(place.source) == c"=sandbox";
             if !(is_wrapper || in_c && (level == 1 || in_wrapper)) {
                 break;

@@ -56,7 +56,7 @@ impl Opcodes {
 }
 
 /// The constants of a function that are objects, with an empty string for each that is no string.
-fn strings<'a>(function: &Function<'a>) -> Option<Vec<&'a [u8]>> {
+pub(super) fn strings<'a>(function: &Function<'a>) -> Option<Vec<&'a [u8]>> {
     let mut reader = Reader::new(function.constant_data()?);
     let mut strings = Vec::new();
     for _ in 0..function.object_count() {

@@ -1,5 +1,6 @@
 //! A shard's Lua VM, which runs its scripts.
 
+mod aliases;
 mod api;
 mod bridge;
 mod bytecode;
