@@ -19,3 +19,33 @@ fn survives(promise: Promise, shards: usize) {
 fn snapshots_are_of_one_moment() {
     survives(Promise::Snapshots, 16);
 }
+
+#[test]
+fn always_keeps_what_was_answered() {
+    survives(Promise::Always, 16);
+}
+
+#[test]
+fn every_second_keeps_all_but_the_last_moments() {
+    survives(Promise::EverySecond, 16);
+}
+
+#[test]
+fn without_sync_there_is_a_state_that_was() {
+    survives(Promise::NoSync, 5);
+}
+
+/// That the other tests can fail.
+#[test]
+fn what_is_cut_off_is_noticed() {
+    let plan = Plan {
+        promise: Promise::Always,
+        seed: random::seed(),
+        rounds: 3,
+        shards: 16,
+        workers: 3,
+        cut: 3_000,
+    };
+    let outcome = crash::run(&plan);
+    assert!(outcome.is_err(), "nobody noticed: {outcome:?}");
+}

@@ -191,7 +191,9 @@ fn anchor(heading: &str) -> String {
 #[test]
 fn links_between_pages_lead_somewhere() {
     let mut links = 0;
-    for page in ["README.md", "ARCHITECTURE.md", "docs/scripting.md", "docs/recipes.md"] {
+    for page in
+        ["README.md", "ARCHITECTURE.md", "docs/scripting.md", "docs/recipes.md", "docs/persistence.md"]
+    {
         let page = root().join(page);
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -45,6 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
+    survive_file_limits();
     if let Some(error) = launch.unsupported {
         return Err(error.into());
     }
@@ -201,6 +202,12 @@ fn random_seed() -> std::io::Result<u64> {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+/// Makes a file that may not become larger an error of the write, which is told, and not the process's end.
+fn survive_file_limits() {
+    // SAFETY: no handler is installed; the signal is ignored from now on.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Raises the limit of open files so that `clients` fit, as far as the system allows; tells how many do.

@@ -295,12 +295,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::TimedOut);
         }
         if self.session.awaits > 0 {
-            if self.server.persistence.log.progress().poll_acknowledged(self.session.awaits, cx).is_pending()
-            {
+            let log = &self.server.persistence.log;
+            let waits = self.session.awaits_own || log.failure().is_none();
+            if waits && log.progress().poll_acknowledged(self.session.awaits, cx).is_pending() {
                 // Nothing more is read either, or a client that never stops would move the end of the wait away.
                 return Poll::Pending;
             }
-            self.session.awaits = 0;
+            (self.session.awaits, self.session.awaits_own) = (0, false);
         }
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Closed),

@@ -68,6 +68,8 @@ pub struct Session {
     pub closing: bool,
     /// The log's record that its replies depend on, where they wait for that; 0 for none.
     pub awaits: u64,
+    /// Whether its own commands are among what replies wait for.
+    pub awaits_own: bool,
     /// Calls of this batch that no shard has counted.
     pub uncounted: Vec<(CommandId, CommandStats)>,
 }
@@ -104,6 +106,7 @@ impl Session {
             caching: false,
             closing: false,
             awaits: 0,
+            awaits_own: false,
             uncounted: Vec::new(),
         }
     }
@@ -116,12 +119,13 @@ impl Session {
         self.caching &= tracks;
     }
 
-    /// Lets replies wait for all that was recorded so far, if replies wait at the moment.
+    /// Lets replies wait for the log up to the record `number`, if replies wait at the moment. Whether a command of its
+    /// own has added to that (`own`) counts when the log cannot be written: who has only read is answered then.
     #[inline]
-    pub fn await_log(&mut self, server: &Server) {
-        let log = &server.persistence.log;
-        if log.holds_replies() {
-            self.awaits = log.last();
+    pub fn await_log(&mut self, server: &Server, number: u64, own: bool) {
+        if server.persistence.log.holds_replies() {
+            self.awaits = self.awaits.max(number);
+            self.awaits_own |= own;
         }
     }
 

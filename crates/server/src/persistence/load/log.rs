@@ -35,6 +35,13 @@ pub(super) fn load_log(
     let manifest = take_over_single_file(server, settings, folder, manifest.unwrap_or_default())?;
     let snapshot = Path::new(OsStr::from_bytes(&settings.dbfilename));
     if manifest.is_empty() {
+        if let Some(base) = base_without_manifest(server, settings, folder) {
+            let reason = format!(
+                "there is no manifest, but {base} is there. Put the manifest back, or move the log's files away to begin \
+                 with an empty log, which would overwrite them"
+            );
+            return Err(LoadError::Manifest { file: path.display().to_string(), reason });
+        }
         if server.disk.exists(snapshot) {
             tracing::warn!(
                 file = %snapshot.display(),
@@ -53,6 +60,20 @@ pub(super) fn load_log(
     let millis = unix_ms().saturating_sub(begun_ms);
     tracing::info!(files = manifest.data().count(), bytes, millis, "append-only log loaded from disk");
     Ok(manifest)
+}
+
+/// A base in the folder of a log that has no manifest. Increments alone are of no use to anybody: a log that could not
+/// be begun leaves one.
+fn base_without_manifest(server: &Server, settings: &Settings, folder: &Path) -> Option<String> {
+    let begin = [&*settings.appendfilename, b"."].concat();
+    let names = server.disk.list(folder).unwrap_or_default();
+    let is_base = |name: &OsStr| {
+        let rest = name.as_bytes().strip_prefix(&*begin)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (digits > 0 && rest[digits..].starts_with(b".base.")).then_some(())
+    };
+    let found = names.iter().find(|name| is_base(name).is_some())?;
+    Some(folder.join(found).display().to_string())
 }
 
 /// A log of one file, as Redis before 7 wrote it, becomes the base of a new one.
@@ -110,7 +131,7 @@ fn load_files(
         let no_thread = |error| LoadError::Io { file: folder.display().to_string(), error };
         let workers = Workers::start(scope, &context).map_err(no_thread)?;
         let mut earlier = 0;
-        let last = manifest.data().next_back();
+        let last = last_with_data(server, folder, manifest);
         for entry in manifest.data() {
             let (path, file) = (entry.path(folder), shown(entry));
             let job = File { context: &context, workers: &workers, runtime, file: &file };
@@ -126,6 +147,13 @@ fn load_files(
         }
         Ok(total)
     })
+}
+
+/// The last file that something was written to. The increment that a rewrite has begun is named before it is written to,
+/// so a crash may leave it empty behind one whose end is missing.
+fn last_with_data<'m>(server: &Server, folder: &Path, manifest: &'m Manifest) -> Option<&'m FileEntry> {
+    let is_empty = |entry: &&FileEntry| server.disk.len(&entry.path(folder)).is_ok_and(|len| len == 0);
+    manifest.data().rev().find(|entry| !is_empty(entry))
 }
 
 /// Cuts off what a crash has left at the end of the last file.

@@ -37,6 +37,12 @@ impl Progress {
         Poll::Pending
     }
 
+    /// Lets everybody who waits look again: the log cannot be written at the moment.
+    pub fn wake_all(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
     /// Tells how far the log is, and wakes whoever waited for that.
     pub fn publish(&self, synced: u64, acknowledged: u64) {
         self.synced.store(synced, Relaxed);

@@ -154,6 +154,8 @@ impl Writer {
                     tracing::error!(error = %failure.error(), "the log cannot be written: writes are refused");
                     server.judge_writes();
                 }
+                // With every attempt, since somebody may have begun to wait in the moment of the failure.
+                log.progress.wake_all();
             }
         }
         log.len.store(self.output.len(), Relaxed);
