@@ -176,9 +176,14 @@ impl Effects {
     /// Says how to make the running command's change again, instead of running it as it was called. What is said this
     /// way is repeated even if nothing has changed.
     pub fn replay_as(&mut self, db: usize, args: &[&[u8]]) {
+        self.replay_each(db, args.len(), args.iter().copied());
+    }
+
+    /// The same for `len` arguments that are not one after another anywhere.
+    pub fn replay_each<'a>(&mut self, db: usize, len: usize, args: impl Iterator<Item = &'a [u8]>) {
         self.is_said = true;
         if self.audience.hears_commands() {
-            self.commands.push(db, args);
+            self.commands.push_each(db, len, args);
         }
     }
 

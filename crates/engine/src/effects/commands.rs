@@ -33,14 +33,23 @@ impl fmt::Debug for Commands {
 impl Commands {
     /// Adds a command of these arguments, its name first, to be run in database `db`. O(bytes).
     pub fn push(&mut self, db: usize, args: &[&[u8]]) {
+        self.push_each(db, args.len(), args.iter().copied());
+    }
+
+    /// Adds a command of these `len` arguments. O(bytes).
+    pub fn push_each<'a>(&mut self, db: usize, len: usize, args: impl Iterator<Item = &'a [u8]>) {
         self.has_calls = true;
-        self.push_besides(db, args);
+        self.append_each(db, len, args);
     }
 
     /// Adds a command that need not be run together with the others: it deletes what was due or was evicted. O(bytes).
     pub fn push_besides(&mut self, db: usize, args: &[&[u8]]) {
-        self.requests.array(args.len());
-        args.iter().for_each(|arg| self.requests.bulk(arg));
+        self.append_each(db, args.len(), args.iter().copied());
+    }
+
+    fn append_each<'a>(&mut self, db: usize, len: usize, args: impl Iterator<Item = &'a [u8]>) {
+        self.requests.array(len);
+        args.for_each(|arg| self.requests.bulk(arg));
         self.ends.push((db, self.requests.len()));
     }
 

@@ -85,12 +85,17 @@ impl Keyspace<'_> {
     /// depends on the time or on chance. Of several commands that are said all are repeated, in order. What is said is
     /// repeated even if nothing has changed.
     pub fn replay_as(&mut self, args: &[&[u8]]) {
+        self.replay_each(args.len(), args.iter().copied());
+    }
+
+    /// The same for `len` arguments that are not one after another anywhere.
+    pub fn replay_each<'b>(&mut self, len: usize, args: impl Iterator<Item = &'b [u8]>) {
         if !self.replays() {
             return;
         }
         let db = self.db;
         if let Some(effects) = self.gathered() {
-            effects.replay_as(db, args);
+            effects.replay_each(db, len, args);
         }
     }
 

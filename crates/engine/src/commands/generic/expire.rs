@@ -203,10 +203,10 @@ fn expire_at(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: u64, unit_ms: i64, name:
         cx.keys.set_expiry(key, Some(when));
         cx.keys.changed(EventClass::GENERIC, "expire", key);
         // What is told in absolute milliseconds already is repeated as it came.
-        if (base_ms != 0 || unit_ms != 1) && cx.keys.replays() {
+        if base_ms != 0 || unit_ms != 1 {
             let mut digits = itoa::Buffer::new();
-            let words: &[&[u8]] = &[b"PEXPIREAT", key, digits.format(when).as_bytes()];
-            cx.keys.replay_as(&[words, args.from(3)].concat());
+            let words: [&[u8]; 3] = [b"PEXPIREAT", key, digits.format(when).as_bytes()];
+            cx.keys.replay_each(args.len(), words.into_iter().chain(args.from(3).iter().copied()));
         }
     }
     cx.reply.int(1);

@@ -105,10 +105,8 @@ fn move_or_wait(cx: &mut Ctx<'_>, args: Args<'_>, without_wait: &[u8], from: End
     let timeout_at = args.len() - 1;
     let timeout_ms = timeout_ms(args, timeout_at)?;
     if move_element(cx, args, from, to)? {
-        if cx.keys.replays() {
-            let arguments = args.all().get(1..timeout_at).unwrap_or_default();
-            cx.keys.replay_as(&[&[without_wait], arguments].concat());
-        }
+        let arguments = args.iter().skip(1).take(timeout_at - 1);
+        cx.keys.replay_each(timeout_at, std::iter::once(without_wait).chain(arguments));
         return DONE;
     }
     let keys = vec![WaitKey::new(args.raw(1), args.all())];

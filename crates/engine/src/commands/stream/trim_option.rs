@@ -151,10 +151,12 @@ impl Options {
         })
     }
 
-    /// Puts an exact threshold in the place of an approximate one.
-    pub(super) fn make_exact<'a>(&self, words: &mut [&'a [u8]], threshold: &'a [u8]) {
-        if let Some([tilde, limit]) = words.get_mut(self.threshold.saturating_sub(1)..=self.threshold) {
-            (*tilde, *limit) = (b"=", threshold);
+    /// What stands for the argument `at` of a call when its approximate threshold is replaced by an exact one.
+    pub(super) fn exact<'a>(&self, at: usize, threshold: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        match self.threshold.checked_sub(at)? {
+            0 => threshold,
+            1 => threshold.map(|_| &b"="[..]),
+            _ => None,
         }
     }
 }

@@ -94,16 +94,13 @@ fn refuse(cx: &mut Ctx<'_>, key: &[u8], error: AppendError) -> CmdResult {
 /// An id that was made up is said, and so is how much was trimmed where that was not.
 fn replay(cx: &mut Ctx<'_>, args: Args<'_>, options: &Options, id: StreamId, threshold: Option<&[u8]>) {
     let made_up = !matches!(options.id, NewId::Given(_));
-    if !(made_up || threshold.is_some()) || !cx.keys.replays() {
-        return;
+    if made_up || threshold.is_some() {
+        let id = id.text();
+        let words = args.iter().enumerate().map(|(at, word)| match options.exact(at, threshold) {
+            Some(exact) => exact,
+            None if made_up && at == options.end => &id,
+            None => word,
+        });
+        cx.keys.replay_each(args.len(), words);
     }
-    let id = id.text();
-    let mut words = args.all().to_vec();
-    if let Some(threshold) = threshold {
-        options.make_exact(&mut words, threshold);
-    }
-    if made_up && let Some(place) = words.get_mut(options.end) {
-        *place = &id;
-    }
-    cx.keys.replay_as(&words);
 }

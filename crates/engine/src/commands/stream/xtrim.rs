@@ -30,10 +30,10 @@ fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if removed > 0 {
         let exact = options.exact_threshold(stream);
         cx.keys.changed(EventClass::STREAM, "xtrim", key);
-        if let Some(threshold) = exact.filter(|_| cx.keys.replays()) {
-            let mut words = args.all().to_vec();
-            options.make_exact(&mut words, &threshold);
-            cx.keys.replay_as(&words);
+        if exact.is_some() {
+            let words = args.iter().enumerate();
+            let words = words.map(|(at, word)| options.exact(at, exact.as_deref()).unwrap_or(word));
+            cx.keys.replay_each(args.len(), words);
         }
     }
     cx.reply.count(removed);
