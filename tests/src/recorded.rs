@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::oracle::show_command;
-use crate::resp::{self, Client, Value};
+use crate::resp::{self, Value};
 use crate::server::Server;
 
 /// What a server is started with so that its log can be read here: it is commands only, and nothing is rewritten.
@@ -150,43 +150,4 @@ fn arguments(value: &Value) -> Vec<Vec<u8>> {
 fn last_increment(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     files.filter(|path| path.to_string_lossy().ends_with(".incr.aof")).max()
-}
-
-/// Puts off what has fallen due in the meantime: what went for it is deleted by a command of its own, and a client's
-/// command that sets such a time would delete at once.
-fn put_off(word: &mut Vec<u8>) {
-    const HOUR_MS: u128 = 3_600_000;
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let time = std::str::from_utf8(word).ok().and_then(|text| text.parse::<u128>().ok());
-    if let Some(time) = time.filter(|&time| time <= now_ms && time > now_ms - HOUR_MS) {
-        *word = (time + HOUR_MS).to_string().into_bytes();
-    }
-}
-
-/// Runs recorded commands on another server, as a client.
-///
-/// # Panics
-/// When the server does not answer.
-pub fn replay(client: &mut Client, commands: &[Recorded]) {
-    let mut db = None;
-    for command in commands {
-        if db != Some(command.db) {
-            client.ask(&format!("SELECT {}", command.db));
-            db = Some(command.db);
-        }
-        let mut args = command.args.clone();
-        if command.is("xadd") || command.is("xtrim") {
-            // Of a client a limit of exact trimming would be refused; who runs a log passes over it.
-            let options = args.len().min(8);
-            if let Some(at) = args[..options].iter().position(|word| word.eq_ignore_ascii_case(b"limit")) {
-                args.drain(at..at + 2);
-            }
-        }
-        if !command.is("xclaim") {
-            args.iter_mut().for_each(put_off);
-        }
-        // A command may have changed something before it failed, and does so again.
-        client.command(&args).unwrap();
-    }
-    client.ask("SELECT 0");
 }

@@ -11,7 +11,7 @@ use moonshard_tests::random::{self, Act, Generator, Step, Way};
 use moonshard_tests::recorded::{self, Log, Recorded};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, temp_dir};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The two servers with their logs, and what ends each piece of both.
@@ -197,6 +197,21 @@ fn streams_are_recorded_alike(shards: usize, one_slot: bool) {
     }
 }
 
+/// What Redis has recorded makes the same keys here.
+fn logs_of_redis_are_loaded(shards: usize, seed: u64) {
+    let redis = Server::redis(recorded::ARGS);
+    let steps = Generator::new(seed, false).repeatable(random::env_or("MOONSHARD_STREAM", 2_000));
+    random::run_in_way(&mut redis.connect(), Way::Client, &steps);
+    let kept = Kept::of(redis);
+    kept.compare(&kept.load(Some(shards)), &format!("MOONSHARD_SEED={seed}, a log of Redis"));
+}
+
+#[test]
+fn logs_of_redis_make_the_same_keys() {
+    logs_of_redis_are_loaded(1, random::seed());
+    logs_of_redis_are_loaded(16, random::seed());
+}
+
 #[test]
 fn random_streams_are_recorded_as_redis_records_them() {
     streams_are_recorded_alike(16, false);
@@ -234,10 +249,8 @@ fn replays(shards: usize, seed: u64, way: Way, deadlines: bool) {
     if !deadlines {
         kept.compare_with_redis(&what);
     }
-    kept.compare(&what);
-    let fresh = Server::moonshard(shards, &[]);
-    recorded::replay(&mut fresh.connect(), &kept.commands);
-    assert_eq!(self::fields(&fresh), fields, "{what}: deadlines of fields");
+    kept.compare_with_moonshard(&what);
+    assert_eq!(self::fields(&kept.load(Some(5))), fields, "{what}: deadlines of fields");
 }
 
 /// The deadlines of the fields that random commands use.
@@ -251,48 +264,59 @@ fn fields(server: &Server) -> String {
 /// What a server held when it ended, and its log.
 struct Kept {
     content: Content,
-    commands: Vec<Recorded>,
     dir: PathBuf,
 }
 
 impl Kept {
-    /// Ends a server whose log nobody has read.
     fn of(server: Server) -> Kept {
         let content = content(&server);
         assert!(content.len() >= 5);
-        // Its log was empty at first.
         let mut log = Log::from_the_start(&server);
         server.connect().ask("SET the-end 1");
-        let commands = log.until("SET", b"the-end");
+        log.until("SET", b"the-end");
         let dir = temp_dir();
-        let folder = dir.join("appendonlydir");
-        std::fs::create_dir(&folder).unwrap();
-        for file in std::fs::read_dir(log.folder()).unwrap().flatten() {
-            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-        }
-        Kept { content, commands, dir }
+        copy_log(server.dir(), &dir);
+        Kept { content, dir }
     }
 
-    fn same_as(&self, server: &Server, what: &str) {
+    /// A server that has loaded the log; the program is Redis, or Moonshard with so many shards.
+    fn load(&self, shards: Option<usize>) -> Server {
+        let dir = temp_dir();
+        copy_log(&self.dir, &dir);
+        let args = [recorded::ARGS, &["--dir", dir.to_str().unwrap()]].concat();
+        let server = match shards {
+            Some(shards) => Server::moonshard(shards, &args),
+            None => Server::redis(&args),
+        };
         server.connect().ask("DEL the-end");
+        // It has read all of it.
+        std::fs::remove_dir_all(dir).unwrap();
+        server
+    }
+
+    fn compare(&self, server: &Server, what: &str) {
         let differences = self.content.differences(&content(server), SAME);
         assert!(differences.is_empty(), "{what}:\n{}", differences.join("\n"));
     }
 
-    /// Run by a client, the commands make the same keys, on however many shards.
-    fn compare(&self, what: &str) {
+    /// Loaded by Moonshard, the log makes the same keys, on however many shards.
+    fn compare_with_moonshard(&self, what: &str) {
         for shards in [1, 16] {
-            let fresh = Server::moonshard(shards, &[]);
-            recorded::replay(&mut fresh.connect(), &self.commands);
-            self.same_as(&fresh, &format!("{what}, run again on {shards} shards"));
+            self.compare(&self.load(Some(shards)), &format!("{what}, loaded on {shards} shards"));
         }
     }
 
     /// Redis makes the same of the log.
     fn compare_with_redis(&self, what: &str) {
-        let dir = self.dir.to_str().unwrap();
-        let redis = Server::redis(&["--dir", dir, "--appendonly", "yes"]);
-        self.same_as(&redis, &format!("{what}, loaded by Redis"));
+        self.compare(&self.load(None), &format!("{what}, loaded by Redis"));
+    }
+}
+
+fn copy_log(from: &Path, to: &Path) {
+    let (from, to) = (from.join("appendonlydir"), to.join("appendonlydir"));
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(from).unwrap().flatten() {
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 
@@ -350,7 +374,7 @@ fn newer_commands_are_recorded_in_words_that_redis_knows() {
         assert_eq!(reply.error(), None, "{line}");
     }
     let kept = Kept::of(server);
-    kept.compare("newer commands");
+    kept.compare_with_moonshard("newer commands");
     kept.compare_with_redis("newer commands");
 }
 
@@ -398,10 +422,8 @@ fn deadlines_of_fields_are_recorded() {
     };
     let expected = deadlines(&server);
     let kept = Kept::of(server);
-    kept.compare("fields that expire");
-    let fresh = Server::moonshard(4, &[]);
-    recorded::replay(&mut fresh.connect(), &kept.commands);
-    assert_eq!(deadlines(&fresh), expected);
+    kept.compare_with_moonshard("fields that expire");
+    assert_eq!(deadlines(&kept.load(Some(4))), expected);
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -469,6 +491,8 @@ fn scripts_and_functions_are_recorded() {
     client.command(&["FUNCTION", "DELETE", "lib"]).unwrap();
     client.command(&[b"FUNCTION".as_slice(), b"RESTORE", &payload]).unwrap();
     client.command(&["FUNCTION", "FLUSH"]).unwrap();
+    client.command(&["EVAL", "return 2", "0"]).unwrap();
+    client.command(&["FUNCTION", "LOAD", LIBRARY]).unwrap();
     client.ask("SET the-end 1");
     let found = log.until("SET", b"the-end");
     let words: Vec<(Option<&str>, Vec<String>)> = found
@@ -479,7 +503,7 @@ fn scripts_and_functions_are_recorded() {
         })
         .collect();
     let payload = String::from_utf8_lossy(&payload).into_owned();
-    let expected: [(Option<&str>, &[&str]); 9] = [
+    let expected: [(Option<&str>, &[&str]); 11] = [
         (Some("moonshard-eval"), &["SCRIPT", "LOAD", "return 1"]),
         (None, &["set", "k", "1"]),
         (Some("moonshard-eval"), &["SCRIPT", "LOAD", "return redis.call('set', KEYS[1], 1)"]),
@@ -489,12 +513,20 @@ fn scripts_and_functions_are_recorded() {
         (None, &["FUNCTION", "DELETE", "lib"]),
         (None, &["FUNCTION", "RESTORE", &payload, "REPLACE"]),
         (None, &["FUNCTION", "FLUSH"]),
+        (Some("moonshard-eval"), &["SCRIPT", "LOAD", "return 2"]),
+        (None, &["FUNCTION", "LOAD", "REPLACE", LIBRARY]),
     ];
     let expected: Vec<(Option<&str>, Vec<String>)> = expected
         .iter()
         .map(|(annotation, words)| (*annotation, words.iter().map(|&word| word.to_owned()).collect()))
         .collect();
     assert_eq!(words, expected);
+    client.ask("MSET a v b v c v d v e v");
+    let again = Kept::of(server).load(Some(3));
+    let mut client = again.connect();
+    assert_eq!(client.ask("EVALSHA 7f923f79fe76194c868d7e1d0820de36700eb649 0").raw, b":2\r\n");
+    assert_eq!(client.ask("SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db").raw, b"*1\r\n:0\r\n");
+    assert_eq!(client.ask("FCALL f 0").raw, b":1\r\n");
 }
 
 /// Clients that wait, what serves them, and how many are served.
