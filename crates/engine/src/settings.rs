@@ -18,6 +18,11 @@ pub enum EvictionPolicy {
 }
 
 impl EvictionPolicy {
+    /// Whether keys are chosen by when they were used last (LRU).
+    pub const fn is_lru(self) -> bool {
+        matches!(self, Self::AllKeysLru | Self::VolatileLru)
+    }
+
     /// Whether accesses are counted (LFU) rather than dated (LRU).
     pub const fn is_lfu(self) -> bool {
         matches!(self, Self::AllKeysLfu | Self::VolatileLfu)

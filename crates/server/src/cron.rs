@@ -19,7 +19,7 @@ pub async fn run(server: Arc<Server>) {
         let hz = u64::from(server.config.load().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         server.read_rates();
-        server.tend_log();
+        server.tend_log().await;
         if server.cron_paused.load(Relaxed) {
             continue;
         }

@@ -126,6 +126,7 @@ pub enum Subscription {
 #[expect(missing_docs, reason = "each is named after its command")]
 pub enum ServerCommand {
     Acl(AclCommand),
+    BgRewriteAof,
     BgSave,
     Cluster(ClusterCommand),
     ConfigGet,

@@ -4,7 +4,7 @@
 //! ([`Shard::snapshot_slice`]). Whatever is about to be changed and was not written yet is written first
 //! ([`Shard::preserve`]). So nothing is copied but into the snapshot itself, and each key goes into it once.
 
-use super::Shard;
+use super::{AccessClock, Shard};
 use moonshard_rdb::{Opcode, Writer};
 use moonshard_store::{Entry, Table};
 
@@ -20,10 +20,25 @@ pub struct Snapshot {
     position: (usize, u64),
     /// Databases that were emptied since, with what was not written of them.
     emptied: Vec<(usize, Table<Entry>)>,
+    /// Keys written and not taken.
     keys: u64,
+    /// Tells how long keys were idle or how often they were used, if that is to be written.
+    clock: Option<AccessClock>,
 }
 
 impl Snapshot {
+    fn new(databases: usize, compress: bool, clock: Option<AccessClock>) -> Self {
+        Self {
+            writer: Writer::new(compress),
+            selected: None,
+            origins: (0..databases).map(Some).collect(),
+            position: (0, 0),
+            emptied: Vec::new(),
+            keys: 0,
+            clock,
+        }
+    }
+
     fn save(&mut self, db: usize, entry: &Entry) {
         if self.selected != Some(db) {
             self.selected = Some(db);
@@ -34,6 +49,17 @@ impl Snapshot {
             self.writer.byte(Opcode::ExpiryMs as u8);
             self.writer.u64(at_ms);
         }
+        match &self.clock {
+            Some(clock) if clock.is_lfu() => {
+                self.writer.byte(Opcode::Freq as u8);
+                self.writer.byte(clock.frequency(entry.access()) as u8);
+            }
+            Some(clock) => {
+                self.writer.byte(Opcode::Idle as u8);
+                self.writer.length(clock.idle_seconds(entry.access()));
+            }
+            None => {}
+        }
         let value = entry.value();
         self.writer.value_type(value);
         self.writer.string(entry.key());
@@ -41,20 +67,16 @@ impl Snapshot {
         self.keys += 1;
     }
 
-    /// Keys written so far.
-    pub const fn keys(&self) -> u64 {
-        self.keys
-    }
-
     /// Bytes written and not taken.
     pub fn pending(&self) -> usize {
         self.writer.written().len()
     }
 
-    /// Takes what was written, a piece of a file that may be followed by any other, and leaves `next` for more.
-    pub fn take(&mut self, next: Vec<u8>) -> Vec<u8> {
+    /// Takes what was written, a piece of a file that may be followed by any other, with the number of keys in it, and
+    /// leaves `next` for more.
+    pub fn take(&mut self, next: Vec<u8>) -> (Vec<u8>, u64) {
         self.selected = None;
-        self.writer.replace(next)
+        (self.writer.replace(next), std::mem::take(&mut self.keys))
     }
 
     /// Two databases change places.
@@ -66,27 +88,31 @@ impl Snapshot {
 }
 
 impl Shard {
-    /// Begins a snapshot of the keys as they are now, with long strings compressed or not. O(segments of the tables).
-    /// One that was going on is given up.
-    pub fn begin_snapshot(&mut self, compress: bool) {
+    /// Begins a snapshot of the keys as they are now, with long strings compressed or not, and with what a clock says of
+    /// the keys' use. O(segments of the tables). One that was going on is given up.
+    pub fn begin_snapshot(&mut self, compress: bool, clock: Option<AccessClock>) {
         for database in &mut self.databases {
             database.table.begin_walk();
         }
-        self.snapshot = Some(Box::new(Snapshot {
-            writer: Writer::new(compress),
-            selected: None,
-            origins: (0..self.databases.len()).map(Some).collect(),
-            position: (0, 0),
-            emptied: Vec::new(),
-            keys: 0,
-        }));
+        self.snapshot = Some(Box::new(Snapshot::new(self.databases.len(), compress, clock)));
     }
 
-    /// Writes about `bytes` more of the snapshot, and returns whether that was the last. The longest step between two
-    /// looks at the limit is a segment of some 330 keys.
+    /// All keys as they are now, as a snapshot has them; one that is going on is not touched. O(n).
+    pub fn image(&self, compress: bool) -> Vec<u8> {
+        let mut snapshot = Snapshot::new(self.databases.len(), compress, None);
+        for (db, database) in self.databases.iter().enumerate() {
+            database.table.iter().for_each(|entry| snapshot.save(db, entry));
+        }
+        snapshot.take(Vec::new()).0
+    }
+
+    /// Writes more of the snapshot until about `bytes` are there to be taken, one key at least, and returns whether that
+    /// was the last. The longest step between two looks at the limit is a key, or the keys of a database that has no more
+    /// than some 200.
     pub fn snapshot_slice(&mut self, bytes: usize) -> bool {
         let Self { databases, snapshot: Some(snapshot), .. } = self else { return true };
-        let limit = snapshot.pending() + bytes;
+        // What was written ahead counts, but the walk has to come to its end as well.
+        let limit = bytes.max(snapshot.pending() + 1);
         while let Some((db, mut table)) = snapshot.emptied.pop() {
             let mut cursor = Some(0);
             while let Some(at) = cursor {
@@ -94,7 +120,10 @@ impl Shard {
                     snapshot.emptied.push((db, table));
                     return false;
                 }
-                cursor = table.walk(at, |entry| snapshot.save(db, entry));
+                cursor = table.walk(at, |entry| {
+                    snapshot.save(db, entry);
+                    snapshot.pending() <= limit
+                });
             }
         }
         while let Some(database) = databases.get_mut(snapshot.position.0) {
@@ -103,16 +132,24 @@ impl Shard {
             }
             let (db, at) = snapshot.position;
             let origin = snapshot.origins[db];
-            let next =
-                origin.and_then(|origin| database.table.walk(at, |entry| snapshot.save(origin, entry)));
+            let next = origin.and_then(|origin| {
+                database.table.walk(at, |entry| {
+                    snapshot.save(origin, entry);
+                    snapshot.pending() <= limit
+                })
+            });
             snapshot.position = next.map_or((db + 1, 0), |cursor| (db, cursor));
         }
         true
     }
 
-    /// Ends the snapshot, whether all of it was written or not.
+    /// Ends the snapshot, whether all of it was written or not. O(segments of the tables) if not.
     pub fn end_snapshot(&mut self) -> Option<Box<Snapshot>> {
-        self.snapshot.take()
+        let snapshot = self.snapshot.take()?;
+        if snapshot.position.0 < self.databases.len() {
+            self.databases.iter_mut().for_each(|database| database.table.end_walk());
+        }
+        Some(snapshot)
     }
 
     /// Writes the entry of a key that is about to be changed, if a snapshot is going on that still needs it.
@@ -171,9 +208,7 @@ mod tests {
     fn at_once(engine: &mut Engine) -> Content {
         let limits = engine.settings.restore_limits();
         let shard = &mut engine.shards[0];
-        shard.begin_snapshot(false);
-        assert!(shard.snapshot_slice(usize::MAX / 2));
-        read(&shard.end_snapshot().unwrap().take(Vec::new()), limits)
+        read(&shard.image(false), limits)
     }
 
     #[test]
@@ -186,7 +221,7 @@ mod tests {
                 engine.run(&["SET", &format!("key:{}", number / 3), "old"]);
             }
             let expected = at_once(&mut engine);
-            engine.shards[0].begin_snapshot(round % 2 == 0);
+            engine.shards[0].begin_snapshot(round % 2 == 0, None);
             let (mut bytes, mut done) = (Vec::new(), false);
             while !done {
                 for _ in 0..random.below(100) {
@@ -194,7 +229,7 @@ mod tests {
                 }
                 let shard = &mut engine.shards[0];
                 done = shard.snapshot_slice(random.below(3_000) as usize);
-                bytes.extend(shard.snapshot.as_mut().unwrap().take(Vec::new()));
+                bytes.extend(shard.snapshot.as_mut().unwrap().take(Vec::new()).0);
             }
             engine.shards[0].end_snapshot();
             let seen = read(&bytes, engine.settings.restore_limits());

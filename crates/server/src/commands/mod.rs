@@ -151,6 +151,7 @@ impl Call<'_, '_> {
         match command {
             ServerCommand::Acl(command) => self.run_acl(command),
             ServerCommand::Cluster(command) => self.run_cluster(command).await,
+            ServerCommand::BgRewriteAof => self.bg_rewrite_aof().await,
             ServerCommand::BgSave => self.bg_save().await,
             ServerCommand::ConfigGet => self.config_get(),
             ServerCommand::ConfigResetStat => self.config_reset_stat(),

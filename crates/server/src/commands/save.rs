@@ -1,10 +1,15 @@
-//! SAVE, BGSAVE, LASTSAVE.
+//! SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE.
 
 use super::Call;
-use super::locked::Held;
+use crate::persistence::Activity;
 use moonshard_engine::Error;
-use moonshard_lock::lock_all;
 use std::sync::atomic::Ordering::Relaxed;
+
+const REWRITE_IN_PROGRESS: Error =
+    Error::fixed("ERR Background append only file rewriting already in progress");
+const CANNOT_REWRITE: Error = Error::fixed(
+    "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+);
 
 impl Call<'_, '_> {
     /// Unlike in Redis others go on meanwhile.
@@ -14,26 +19,44 @@ impl Call<'_, '_> {
         Ok(())
     }
 
+    /// As in Redis, what a transaction asks for begins after it.
     pub(super) async fn bg_save(&mut self) -> Result<(), Error> {
-        // What SCHEDULE waits for in Redis, a rewrite of the log, is not in the way here.
-        if self.args.len() > 2 || (self.args.len() == 2 && !self.args.is(1, "SCHEDULE")) {
-            return Err(Error::SYNTAX);
-        }
-        self.server.claim_snapshot()?;
-        let begun = match &mut self.held {
-            Some(Held::Transaction(guards)) => self.server.begin_snapshot(guards, false),
-            Some(Held::Script { .. }) => return Err(Error::NOT_FROM_SCRIPT),
-            None => {
-                let all: Vec<usize> = (0..self.server.shards.len()).collect();
-                let Ok(mut guards) = lock_all(&self.server.shards, &all).await else {
-                    self.server.give_up_snapshot();
-                    return Err(Error::BUSY);
-                };
-                self.server.begin_snapshot(&mut guards, false)
-            }
+        let is_scheduled = match self.args.len() {
+            1 => false,
+            2 if self.args.is(1, "SCHEDULE") => true,
+            _ => return Err(Error::SYNTAX),
         };
-        self.server.write_in_background(begun);
+        let state = &self.server.persistence;
+        let activity = state.activity();
+        if activity == Activity::Snapshot {
+            return Err(crate::persistence::IN_PROGRESS);
+        }
+        if self.held.is_some() || (is_scheduled && activity == Activity::Rewrite) {
+            state.snapshot_scheduled.store(true, Relaxed);
+            self.reply.status("Background saving scheduled");
+            return Ok(());
+        }
+        self.server.save_in_background().await?;
         self.reply.status("Background saving started");
+        Ok(())
+    }
+
+    pub(super) async fn bg_rewrite_aof(&mut self) -> Result<(), Error> {
+        let state = &self.server.persistence;
+        match state.activity() {
+            Activity::Rewrite => return Err(REWRITE_IN_PROGRESS),
+            Activity::None if self.held.is_none() => {}
+            Activity::None | Activity::Snapshot => {
+                state.rewriting.schedule();
+                self.reply.status("Background append only file rewriting scheduled");
+                return Ok(());
+            }
+        }
+        match self.server.rewrite_in_background().await {
+            Ok(()) => self.reply.status("Background append only file rewriting started"),
+            Err(error) if error == Error::BUSY => return Err(error),
+            Err(_) => return Err(CANNOT_REWRITE),
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The file of a snapshot: written beside its place, and moved there when it is whole and on the disk.
 
+use super::commands::CommandWriter;
 use crate::config::Settings;
 use moonshard_disk::{Disk, DiskFile, folder_of};
 use moonshard_rdb::{Checksum, Opcode, Writer};
@@ -8,7 +9,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes after which the file is synced on the way (`rdb-save-incremental-fsync`).
+/// Bytes that are written at once.
+const BUFFER_LEN: usize = 1 << 18;
+/// Bytes after which the file is synced on the way (`rdb-save-incremental-fsync`, `aof-rewrite-incremental-fsync`).
 const SYNC_EVERY: usize = 4 << 20;
 /// The version of the format for what Redis 7.0 knows, and for hashes whose fields expire.
 const VERSION: u32 = 10;
@@ -24,6 +27,8 @@ pub struct Header {
     pub timed_fields: bool,
     /// Whether it is a base of the log.
     pub is_base: bool,
+    /// For each database its keys, and those of them that expire.
+    pub sizes: Vec<(u64, u64)>,
     /// The libraries of functions and the scripts.
     pub stored: Vec<Stored>,
 }
@@ -39,13 +44,22 @@ pub struct SnapshotFile {
     path: PathBuf,
     temporary: PathBuf,
     out: BufWriter<Box<dyn DiskFile>>,
-    checksum: Option<Checksum>,
+    form: Form,
+    is_base: bool,
     /// Bytes since the last sync; `None` when the file is synced at its end only.
     unsynced: Option<usize>,
 }
 
+/// What the file consists of.
+enum Form {
+    /// The pieces as they are, and at the end the checksum of all bytes.
+    Rdb(Option<Checksum>),
+    /// Commands that make what is in the pieces.
+    Commands(CommandWriter),
+}
+
 impl SnapshotFile {
-    /// Creates the temporary file with the snapshot's begin.
+    /// Creates the temporary file with the snapshot's begin: in the RDB format, or as commands.
     ///
     /// # Errors
     /// The system's.
@@ -53,20 +67,35 @@ impl SnapshotFile {
         disk: Arc<dyn Disk>,
         path: PathBuf,
         settings: &Settings,
-        header: Header,
+        header: &Header,
+        commands: Option<CommandWriter>,
     ) -> io::Result<Self> {
-        let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let out = BufWriter::with_capacity(1 << 18, disk.create(&temporary)?);
-        let mut file = Self {
-            disk,
-            path,
-            temporary,
-            out,
-            checksum: settings.rdbchecksum.then(Checksum::new),
-            unsynced: settings.rdb_save_incremental_fsync.then_some(0),
+        let process = std::process::id();
+        let temporary = PathBuf::from(if header.is_base {
+            format!("temp-rewriteaof-bg-{process}.aof")
+        } else {
+            format!("temp-{process}.rdb")
+        });
+        let out = BufWriter::with_capacity(BUFFER_LEN, disk.create(&temporary)?);
+        let form =
+            commands.map_or_else(|| Form::Rdb(settings.rdbchecksum.then(Checksum::new)), Form::Commands);
+        let syncs = if header.is_base {
+            settings.aof_rewrite_incremental_fsync
+        } else {
+            settings.rdb_save_incremental_fsync
         };
-        file.write(&begin(&header))?;
+        let mut file =
+            Self { disk, path, temporary, out, form, is_base: header.is_base, unsynced: syncs.then_some(0) };
+        match &mut file.form {
+            Form::Commands(commands) => file.out.write_all(commands.begin(header, settings))?,
+            Form::Rdb(_) => file.write(&begin(header))?,
+        }
         Ok(file)
+    }
+
+    /// Whether it is a base of the log.
+    pub const fn is_base(&self) -> bool {
+        self.is_base
     }
 
     /// Writes a piece.
@@ -74,12 +103,18 @@ impl SnapshotFile {
     /// # Errors
     /// The system's.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Some(checksum) = &mut self.checksum {
-            checksum.update(bytes);
-        }
-        self.out.write_all(bytes)?;
+        let written = match &mut self.form {
+            Form::Rdb(checksum) => {
+                if let Some(checksum) = checksum {
+                    checksum.update(bytes);
+                }
+                self.out.write_all(bytes)?;
+                bytes.len()
+            }
+            Form::Commands(commands) => commands.write(bytes, &mut self.out)?,
+        };
         if let Some(unsynced) = &mut self.unsynced {
-            *unsynced += bytes.len();
+            *unsynced += written;
             if *unsynced >= SYNC_EVERY {
                 *unsynced = 0;
                 self.out.flush()?;
@@ -94,10 +129,14 @@ impl SnapshotFile {
     /// # Errors
     /// The system's.
     pub fn finish(mut self) -> io::Result<()> {
-        self.write(&[Opcode::End as u8])?;
-        // Zero stands for a file without a checksum.
-        let checksum = self.checksum.as_ref().map_or(0, Checksum::value);
-        self.out.write_all(&checksum.to_le_bytes())?;
+        if let Form::Rdb(_) = &self.form {
+            self.write(&[Opcode::End as u8])?;
+        }
+        if let Form::Rdb(checksum) = &self.form {
+            // Zero stands for a file without a checksum.
+            let checksum = checksum.as_ref().map_or(0, Checksum::value);
+            self.out.write_all(&checksum.to_le_bytes())?;
+        }
         self.out.flush()?;
         self.out.get_mut().sync_all()?;
         self.disk.rename(&self.temporary, &self.path)?;
@@ -144,6 +183,13 @@ fn begin(header: &Header) -> Vec<u8> {
                 writer.string(&script.source);
             }
         }
+    }
+    for (db, &(keys, expiring)) in header.sizes.iter().enumerate().filter(|(_, size)| size.0 > 0) {
+        writer.byte(Opcode::SelectDb as u8);
+        writer.length(db as u64);
+        writer.byte(Opcode::ResizeDb as u8);
+        writer.length(keys);
+        writer.length(expiring);
     }
     writer.into_bytes()
 }

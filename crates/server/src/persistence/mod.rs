@@ -4,13 +4,17 @@
 //! shard in turn writes a slice of what it has ([`moonshard_engine::keyspace::Snapshot`]), under its own lock, and a
 //! thread writes the pieces to the file.
 
+mod activity;
+mod commands;
 mod file;
 mod load;
 mod loading;
 mod log;
+mod pieces;
 mod reload;
 mod rewrite;
 
+pub use activity::Activity;
 pub use load::load;
 pub use loading::{Loading, Progress};
 pub use log::{Log, State as LogState};
@@ -18,34 +22,42 @@ pub use reload::reload;
 
 use crate::config::Settings;
 use crate::figures::ShardFigures;
-use crate::server::{Server, unix_ms};
+use crate::server::{Server, engine_settings, unix_ms};
 use crate::shards::ShardGuards;
-use file::{Header, SnapshotFile};
+use activity::Claim;
+use file::Header;
 use moonshard_engine::Error;
 use moonshard_engine::admission::Gate;
+use moonshard_engine::keyspace::AccessClock;
 use moonshard_lock::lock_all;
 use parking_lot::Mutex;
+use rewrite::Rewriting;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Bytes that a shard writes under one hold of its lock: some hundred microseconds.
-const SLICE_BYTES: usize = 64 << 10;
-/// Pieces that may wait for the disk; a shard's slice waits when there are as many.
-const PIECES_MAX: usize = 64;
 /// After a failure, the next attempt of its own waits so long.
 const RETRY_MS: u64 = 5_000;
 
 /// How often to look whether another snapshot is done.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-const IN_PROGRESS: Error = Error::fixed("ERR Background save already in progress");
+/// What is said to those who want a snapshot while one is written, or a base of the log.
+pub const IN_PROGRESS: Error = Error::fixed("ERR Background save already in progress");
+const ANOTHER_IN_PROGRESS: Error = Error::fixed(
+    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+     BGSAVE whenever possible.",
+);
 
 /// How snapshots and the log stand.
 pub struct Persistence {
-    saving: AtomicBool,
+    claim: Claim,
+    /// Whether a snapshot is to be written when nothing else is.
+    pub snapshot_scheduled: AtomicBool,
+    /// How rewriting the log stands.
+    pub rewriting: Rewriting,
     /// Unix time in milliseconds of the begin of the snapshot that is being written.
     begun_ms: AtomicU64,
     /// Unix time in seconds of the last one that succeeded; at first, of the start.
@@ -54,9 +66,9 @@ pub struct Persistence {
     failed: AtomicBool,
     /// Seconds that the last one took; -1 before the first.
     pub last_seconds: AtomicI64,
-    /// Snapshots written since the start.
+    /// Snapshots begun since the start.
     pub saves: AtomicU64,
-    /// Keys of the snapshot that is being written: written so far, and in all.
+    /// Keys of what is being written, a snapshot or a base of the log: written so far, and in all.
     pub keys: (AtomicU64, AtomicU64),
     /// How loading stands.
     pub loading: Loading,
@@ -74,7 +86,9 @@ impl Persistence {
     /// Nothing saved and nothing loaded, of so many shards.
     pub fn new(shards: usize) -> Self {
         Self {
-            saving: AtomicBool::new(false),
+            claim: Claim::default(),
+            snapshot_scheduled: AtomicBool::new(false),
+            rewriting: Rewriting::default(),
             begun_ms: AtomicU64::new(0),
             last_save: AtomicU64::new(unix_ms() / 1000),
             last_attempt_ms: AtomicU64::new(0),
@@ -92,9 +106,14 @@ impl Persistence {
 }
 
 impl Persistence {
-    /// Whether a snapshot is being written.
+    /// What is being written.
+    pub fn activity(&self) -> Activity {
+        self.claim.activity()
+    }
+
+    /// Whether a snapshot is being written, as a file of its own.
     pub fn is_saving(&self) -> bool {
-        self.saving.load(Relaxed)
+        self.activity() == Activity::Snapshot
     }
 
     /// Whether the last snapshot failed.
@@ -153,62 +172,84 @@ impl Server {
         settings.stop_writes_on_bgsave_error && !settings.save.0.is_empty() && self.persistence.has_failed()
     }
 
-    /// Claims the one snapshot that may be written at a time.
-    ///
-    /// # Errors
-    /// When one is being written.
-    pub fn claim_snapshot(&self) -> Result<(), Error> {
-        if self.persistence.saving.swap(true, Relaxed) { Err(IN_PROGRESS) } else { Ok(()) }
-    }
-
-    /// Gives up a claim before the snapshot has begun.
-    pub fn give_up_snapshot(&self) {
-        self.persistence.saving.store(false, Relaxed);
-    }
-
     /// Begins a claimed snapshot on all shards, which are locked: a file of its own, or a base of the log.
-    pub fn begin_snapshot(&self, guards: &mut ShardGuards<'_>, is_base: bool) -> Begun {
+    fn begin_snapshot(&self, guards: &mut ShardGuards<'_>, is_base: bool) -> Begun {
         let settings = self.config.load_full();
+        let engine = engine_settings(&settings, self.seed);
         let now_ms = unix_ms();
-        self.persistence.begun_ms.store(now_ms, Relaxed);
-        self.persistence.last_attempt_ms.store(now_ms, Relaxed);
         let libraries = self.scripts.registry.libraries();
-        let (mut changes, mut keys, mut timed_fields) = (libraries.generation(), 0, false);
+        let mut header = Header {
+            now_ms,
+            used_memory: self.used_memory(),
+            timed_fields: false,
+            is_base,
+            sizes: vec![(0, 0); engine.databases],
+            stored: self.scripts.registry.stored(),
+        };
+        let (mut changes, mut keys) = (libraries.generation(), 0);
+        let dates_uses = engine.eviction.is_lru() || engine.eviction.is_lfu();
+        let clock = dates_uses.then(|| AccessClock::new(now_ms, &engine));
         for (_, guard) in guards.iter_mut() {
-            guard.shard.begin_snapshot(settings.rdbcompression);
+            guard.shard.begin_snapshot(settings.rdbcompression, clock);
             changes += guard.shard.effects.changes;
             keys += guard.shard.len() as u64;
-            timed_fields |= guard.shard.databases.iter().any(|database| database.hashes_with_deadlines() > 0);
+            for (database, size) in guard.shard.databases.iter().zip(&mut header.sizes) {
+                header.timed_fields |= database.hashes_with_deadlines() > 0;
+                size.0 += database.len() as u64;
+                size.1 += database.expiring() as u64;
+            }
         }
         self.persistence.keys.0.store(0, Relaxed);
         self.persistence.keys.1.store(keys, Relaxed);
-        let stored = self.scripts.registry.stored();
-        let header = Header { now_ms, used_memory: self.used_memory(), timed_fields, is_base, stored };
         Begun { header, changes }
     }
 
-    /// Writes a snapshot in its own time; whoever wants to know how it ended looks at [`Persistence`].
-    pub fn write_in_background(self: &Arc<Self>, begun: Begun) {
-        let server = self.clone();
-        tokio::spawn(async move {
-            // What went wrong is in the log, and in INFO.
-            let _ = server.write_snapshot(begun).await;
-        });
+    /// Claims and begins a snapshot of its own.
+    ///
+    /// # Errors
+    /// When something else is being written, and `BUSY`.
+    async fn begin_saving(&self) -> Result<Begun, Error> {
+        let state = &self.persistence;
+        state.claim.begin(Activity::Snapshot)?;
+        let all: Vec<usize> = (0..self.shards.len()).collect();
+        let Ok(mut guards) = lock_all(&self.shards, &all).await else {
+            state.claim.end();
+            return Err(Error::BUSY);
+        };
+        let begun = self.begin_snapshot(&mut guards, false);
+        drop(guards);
+        state.begun_ms.store(begun.header.now_ms, Relaxed);
+        state.last_attempt_ms.store(begun.header.now_ms, Relaxed);
+        state.snapshot_scheduled.store(false, Relaxed);
+        state.saves.fetch_add(1, Relaxed);
+        Ok(begun)
     }
 
-    /// Takes a snapshot and waits until it is on the disk.
+    /// Begins a snapshot, which is written in its own time; whoever wants to know how it ended looks at [`Persistence`].
+    ///
+    /// # Errors
+    /// When something else is being written, and `BUSY`.
+    pub async fn save_in_background(self: &Arc<Self>) -> Result<(), Error> {
+        let begun = self.begin_saving().await?;
+        let server = self.clone();
+        tokio::spawn(async move {
+            // What went wrong is in the server's log, and in INFO.
+            let _ = server.write_snapshot(begun).await;
+        });
+        Ok(())
+    }
+
+    /// Takes a snapshot and waits until it is on the disk. A rewrite of the log that is going on is waited for.
     ///
     /// # Errors
     /// When one is being written already, or this one fails.
     pub async fn save(self: &Arc<Self>) -> Result<(), Error> {
-        self.claim_snapshot()?;
-        let all: Vec<usize> = (0..self.shards.len()).collect();
-        let begun = {
-            let Ok(mut guards) = lock_all(&self.shards, &all).await else {
-                self.give_up_snapshot();
-                return Err(Error::BUSY);
-            };
-            self.begin_snapshot(&mut guards, false)
+        let begun = loop {
+            self.persistence.claim.after_rewrite().await;
+            match self.begin_saving().await {
+                Err(error) if error == ANOTHER_IN_PROGRESS => {}
+                begun => break begun?,
+            }
         };
         self.write_snapshot(begun).await.map_err(|error| Error::text(format!("ERR {error}")))
     }
@@ -246,6 +287,7 @@ impl Server {
             }
         };
         tokio::pin!(save);
+        self.persistence.rewriting.give_up();
         loop {
             // A script would hold its shard for as long as it likes, and others may wait behind it.
             self.end_scripts();
@@ -260,7 +302,7 @@ impl Server {
     async fn write_snapshot(self: &Arc<Self>, begun: Begun) -> io::Result<()> {
         let changes = begun.changes;
         let path = PathBuf::from(String::from_utf8_lossy(&self.config.load().dbfilename).into_owned());
-        let outcome = self.write_pieces(begun, path).await;
+        let outcome = self.write_pieces(begun.header, path, true).await;
         let state = &self.persistence;
         let now_ms = unix_ms();
         state
@@ -270,7 +312,6 @@ impl Server {
         match &outcome {
             Ok(()) => {
                 state.last_save.store(now_ms / 1000, Relaxed);
-                state.saves.fetch_add(1, Relaxed);
                 self.figures.saved_changes.store(changes, Relaxed);
                 *state.last_error.lock() = None;
                 tracing::info!(keys = state.keys.0.load(Relaxed), "snapshot saved on disk");
@@ -281,7 +322,7 @@ impl Server {
             }
         }
         self.judge_writes();
-        state.saving.store(false, Relaxed);
+        state.claim.end();
         outcome
     }
 
@@ -290,55 +331,6 @@ impl Server {
     pub fn judge_writes(&self) {
         let refuses = self.must_refuse(&self.config.load()) || self.persistence.log.failure().is_some();
         self.persistence.refuses_writes.store(refuses, Relaxed);
-    }
-
-    /// Writes what has begun into the file at `path`.
-    async fn write_pieces(self: &Arc<Self>, begun: Begun, path: PathBuf) -> io::Result<()> {
-        let settings = self.config.load_full();
-        let (sender, receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(PIECES_MAX);
-        let mut file = SnapshotFile::create(self.disk.clone(), path, &settings, begun.header)?;
-        let writer = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
-            let mut receiver = receiver;
-            while let Some(piece) = receiver.blocking_recv() {
-                file.write(&piece)?;
-            }
-            file.finish()
-        })?;
-        self.walk_shards(&sender).await;
-        drop(sender);
-        tokio::task::spawn_blocking(move || {
-            writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer failed")))
-        })
-        .await
-        .map_err(io::Error::other)?
-    }
-
-    /// Lets every shard write its part, slice by slice, each in turn: so what a shard had to write ahead of its turn
-    /// does not wait for long.
-    async fn walk_shards(&self, pieces: &tokio::sync::mpsc::Sender<Vec<u8>>) {
-        let mut left: Vec<usize> = (0..self.shards.len()).collect();
-        let mut failed = false;
-        while !left.is_empty() {
-            let mut next = Vec::with_capacity(left.len());
-            for index in left {
-                let Ok(mut guard) = self.shards[index].lock.lock_patient().await else { continue };
-                let done = failed || guard.shard.snapshot_slice(SLICE_BYTES);
-                let Some(snapshot) = &mut guard.shard.snapshot else { continue };
-                let before = snapshot.keys();
-                let piece = snapshot.take(Vec::new());
-                if done {
-                    self.persistence.keys.0.fetch_add(before, Relaxed);
-                    drop(guard.shard.end_snapshot());
-                } else {
-                    next.push(index);
-                }
-                drop(guard);
-                // The file cannot be written: nothing more is worth taking.
-                failed |= !piece.is_empty() && pieces.send(piece).await.is_err();
-                tokio::task::yield_now().await;
-            }
-            left = next;
-        }
     }
 
     /// Changes of keys and of libraries since the last snapshot.
@@ -361,13 +353,20 @@ impl Server {
         });
         let may =
             !state.has_failed() || now_ms.saturating_sub(state.last_attempt_ms.load(Relaxed)) > RETRY_MS;
-        if due && may && !state.is_saving() {
+        if due && may && state.activity() == Activity::None {
             tracing::info!(unsaved, seconds = since, "changes since the last snapshot: saving");
-            let server = self.clone();
-            tokio::spawn(async move {
-                // What went wrong is in the log, and in INFO.
-                let _ = server.save().await;
-            });
+            // What went wrong is in the server's log, and in INFO.
+            let _ = self.save_in_background().await;
+        }
+    }
+
+    /// Takes a snapshot if one was put off, unless the last one has failed just now.
+    async fn save_what_was_scheduled(self: &Arc<Self>) {
+        let state = &self.persistence;
+        let since_ms = unix_ms().saturating_sub(state.last_attempt_ms.load(Relaxed));
+        if state.snapshot_scheduled.load(Relaxed) && (since_ms > RETRY_MS || !state.has_failed()) {
+            // It stays scheduled until it begins.
+            let _ = self.save_in_background().await;
         }
     }
 }

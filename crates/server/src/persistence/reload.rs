@@ -13,10 +13,7 @@ use moonshard_rdb::Opcode;
 pub fn reload(shards: &mut [&mut Shard], settings: &Settings) -> Result<(), String> {
     let now_ms = unix_ms();
     for shard in shards {
-        shard.begin_snapshot(settings.compress_dumps);
-        shard.snapshot_slice(usize::MAX / 2);
-        let Some(mut snapshot) = shard.end_snapshot() else { continue };
-        let mut bytes = snapshot.take(Vec::new());
+        let mut bytes = shard.image(settings.compress_dumps);
         bytes.push(Opcode::End as u8);
         for db in 0..shard.databases.len() {
             shard.flush(db, false);

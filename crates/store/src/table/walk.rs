@@ -43,20 +43,21 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Goes on with the walk: visits the next segment from `cursor` on, which is 0 in the beginning, and returns the
-    /// cursor after it; `None` when there is none left.
-    pub fn walk(&mut self, cursor: u64, visit: impl FnMut(&T)) -> Option<u64> {
+    /// Goes on with the walk: visits the next segment from `cursor` on, which is 0 in the beginning, as far as `visit`
+    /// says that there may be more, and returns where to go on; `None` when there is none left. A table of few items is
+    /// visited as a whole.
+    pub fn walk(&mut self, cursor: u64, visit: impl FnMut(&T) -> bool) -> Option<u64> {
         let mut cursor = cursor;
         while cursor < 1 << 32 && !self.directory.is_empty() {
             let index = self.index_of(cursor << 32);
             let Fill { depth, .. } = self.fills[index];
             let first = self.first_index(index, depth);
             let span = 1u64 << (self.depth - u32::from(depth));
-            cursor = (first as u64 + span) << (32 - self.depth);
+            let next = (first as u64 + span) << (32 - self.depth);
             if self.fills[first].pass != self.pass {
-                self.visit_segment(first, visit);
-                return Some(cursor);
+                return Some(if self.visit_segment(first, visit) { next } else { cursor });
             }
+            cursor = next;
         }
         None
     }
@@ -64,7 +65,11 @@ impl<T: Item> Table<T> {
     #[cold]
     fn visit_before(&mut self, first: usize, hash: u64, key: &[u8], mut visit: impl FnMut(&T)) {
         if self.buckets < BUCKETS_FULL {
-            return self.visit_segment(first, visit);
+            self.visit_segment(first, |item| {
+                visit(item);
+                true
+            });
+            return;
         }
         let Some(place) = self.find(hash, key) else { return };
         let visited = if place.bucket == SPILLED {
@@ -82,10 +87,11 @@ impl<T: Item> Table<T> {
         }
     }
 
+    /// Visits what is not marked of a segment, until `visit` says that it is enough; tells whether that was all.
     #[cold]
-    fn visit_segment(&mut self, first: usize, mut visit: impl FnMut(&T)) {
-        self.fills[first].pass = self.pass;
+    fn visit_segment(&mut self, first: usize, mut visit: impl FnMut(&T) -> bool) -> bool {
         let segment = self.directory[first];
+        let has_marks = self.buckets == BUCKETS_FULL;
         let mut spilled = false;
         for at in 0..self.buckets {
             // SAFETY: the segment is alive, and the position below `buckets`.
@@ -94,14 +100,22 @@ impl<T: Item> Table<T> {
             let bucket = unsafe { segment.bucket(at) };
             spilled |= bucket.displaced() == COUNT_STICKY;
             for slot in bucket.occupied() {
-                // SAFETY: the segment is alive and, if asked for marks, full-sized; `self` is borrowed exclusively.
-                let marked = self.buckets == BUCKETS_FULL && unsafe { segment.marks() }.get(at, slot);
-                if !marked {
-                    // SAFETY: the slot is one of those that are occupied.
-                    visit(unsafe { bucket.item(slot) });
+                if has_marks {
+                    // SAFETY: the segment is alive and full-sized; `self` is borrowed exclusively.
+                    let marks = unsafe { segment.marks() };
+                    if marks.get(at, slot) {
+                        continue;
+                    }
+                    marks.set(at, slot, true);
+                }
+                // SAFETY: the slot is one of those that are occupied.
+                let goes_on = visit(unsafe { bucket.item(slot) });
+                if has_marks && !goes_on {
+                    return false;
                 }
             }
         }
+        self.fills[first].pass = self.pass;
         self.clear_marks(segment);
         if spilled {
             for at in 0..self.spill.len() {
@@ -112,6 +126,7 @@ impl<T: Item> Table<T> {
                 }
             }
         }
+        true
     }
 
     fn clear_marks(&mut self, segment: Segment<T>) {
@@ -131,6 +146,16 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let value = text(entry.string().unwrap()).parse().unwrap();
         assert!(seen.insert(text(entry.key()), value).is_none(), "an item was seen twice");
+    }
+
+    /// Visits of which one in so many is enough for that time.
+    fn stopping(every: u64, seen: &mut BTreeMap<String, u64>) -> impl FnMut(&Entry) -> bool {
+        let mut count = 0;
+        move |entry| {
+            note(entry, seen);
+            count += 1;
+            count % every != 0
+        }
     }
 
     /// Inserts, changes and removes at random while walks go on, and compares what each has seen with what there was.
@@ -182,7 +207,7 @@ mod tests {
                         model.insert(key, value);
                     }
                 }
-                cursor = cursor.and_then(|at| table.walk(at, |entry| note(entry, &mut seen)));
+                cursor = cursor.and_then(|at| table.walk(at, stopping(1 + round * 9, &mut seen)));
             }
             if cursor.is_none() {
                 assert!(seen == before, "round {round}: {} seen of {}", seen.len(), before.len());
@@ -217,7 +242,7 @@ mod tests {
         }
         let mut cursor = Some(0);
         while let Some(at) = cursor {
-            cursor = table.walk(at, |entry| note(entry, &mut seen));
+            cursor = table.walk(at, stopping(50, &mut seen));
         }
         assert!(seen == expected, "{} seen of {}", seen.len(), expected.len());
     }
@@ -248,7 +273,7 @@ mod tests {
             assert_eq!(seen.len(), 1_000);
             let mut cursor = Some(0);
             while let Some(at) = cursor.filter(|_| !given_up) {
-                cursor = table.walk(at, |entry| note(entry, &mut seen));
+                cursor = table.walk(at, stopping(50, &mut seen));
             }
             let (all, old) = (table.len(), seen.len());
             assert_eq!((all, old), if given_up { (10_000, 1_000) } else { (15_000, 10_000) });
@@ -284,7 +309,7 @@ mod tests {
             }
             let mut cursor = Some(0);
             while let Some(at) = cursor {
-                cursor = table.walk(at, |entry| note(entry, &mut seen));
+                cursor = table.walk(at, stopping(50, &mut seen));
             }
             assert_eq!(seen.len(), before, "round {round}");
         }

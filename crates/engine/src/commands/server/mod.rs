@@ -32,6 +32,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &role::ROLE,
     &save::SAVE,
     &save::BGSAVE,
+    &save::BGREWRITEAOF,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &time::TIME,

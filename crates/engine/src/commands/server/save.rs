@@ -1,4 +1,4 @@
-//! SAVE and BGSAVE.
+//! SAVE, BGSAVE and BGREWRITEAOF.
 
 use crate::commands::prelude::*;
 
@@ -13,6 +13,23 @@ pub(super) const SAVE: Command = Command {
             "save",
             Arity::Exact(1),
             Flags::NO_ASYNC_LOADING.union(Flags::ADMIN).union(Flags::NOSCRIPT).union(Flags::NO_MULTI),
+            Acl::empty(),
+        )
+    },
+}
+.checked();
+
+pub(super) const BGREWRITEAOF: Command = Command {
+    handler: Handler::Server(ServerCommand::BgRewriteAof),
+    meta: Meta {
+        group: "server",
+        since: "1.0.0",
+        summary: "Asynchronously rewrite the append-only file",
+        complexity: "O(1)",
+        ..Meta::new(
+            "bgrewriteaof",
+            Arity::Exact(1),
+            Flags::NO_ASYNC_LOADING.union(Flags::ADMIN).union(Flags::NOSCRIPT),
             Acl::empty(),
         )
     },

@@ -1,7 +1,7 @@
 //! The sections `persistence` and `replication`.
 
 use super::Report;
-use crate::persistence::Progress;
+use crate::persistence::{Activity, Progress};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub(super) fn persistence(report: &mut Report<'_>) {
@@ -12,7 +12,8 @@ pub(super) fn persistence(report: &mut Report<'_>) {
     report.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     report.field("current_fork_perc", "0.00");
     let state = &report.server.persistence;
-    let keys = |count: &AtomicU64| if state.is_saving() { count.load(Relaxed) } else { 0 };
+    let activity = state.activity();
+    let keys = |count: &AtomicU64| if activity == Activity::None { 0 } else { count.load(Relaxed) };
     report.field("current_save_keys_processed", keys(&state.keys.0));
     report.field("current_save_keys_total", keys(&state.keys.1));
     report.field("rdb_changes_since_last_save", unsaved);
@@ -28,17 +29,22 @@ pub(super) fn persistence(report: &mut Report<'_>) {
     let settings = report.server.config.load_full();
     let log = &state.log;
     report.field("aof_enabled", u8::from(settings.appendonly));
-    report.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    report.field("aof_last_rewrite_time_sec", -1);
-    report.field("aof_current_rewrite_time_sec", -1);
-    report.field("aof_last_bgrewrite_status", "ok");
-    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    let (rewriting, is_rewriting) = (&state.rewriting, activity == Activity::Rewrite);
+    let is_scheduled = rewriting.is_scheduled() || (log.wants_base() && !is_rewriting);
+    report.flag("aof_rewrite_in_progress", is_rewriting);
+    report.flag("aof_rewrite_scheduled", is_scheduled);
+    report.field("aof_last_rewrite_time_sec", rewriting.last_seconds.load(Relaxed));
+    let current = if is_rewriting { rewriting.current_seconds() as i64 } else { -1 };
+    report.field("aof_current_rewrite_time_sec", current);
+    report.field("aof_last_bgrewrite_status", if rewriting.has_failed() { "err" } else { "ok" });
+    report.field("aof_rewrites", rewriting.count.load(Relaxed));
+    report.field("aof_rewrites_consecutive_failures", rewriting.failures.load(Relaxed));
     report.field("aof_last_write_status", if log.failure().is_some() { "err" } else { "ok" });
     report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if settings.appendonly {
         report.field("aof_current_size", log.current_len());
         report.field("aof_base_size", log.rewritten_len());
-        report.field("aof_pending_rewrite", 0);
+        report.field("aof_pending_rewrite", u8::from(is_scheduled));
         report.field("aof_buffer_length", log.waiting());
         report.field("aof_pending_bio_fsync", u8::from(log.is_unsynced()));
         report.field("aof_delayed_fsync", log.delays.load(Relaxed));

@@ -15,23 +15,34 @@ pub struct Files {
     log_name: Vec<u8>,
     /// As it is on the disk.
     manifest: Manifest,
+    /// Whether another one may be on the disk, after a failure.
+    is_uncertain: bool,
 }
 
 /// A base that is to be written, and the increment that follows it.
 pub struct Rewrite {
     /// The manifest once the base is there.
     next: Manifest,
-    /// The increment's file, until it is written to.
+    /// The increment's file, until it is written to; `None` from the begin if nothing is recorded.
     pub(super) increment: Option<Box<dyn DiskFile>>,
+    /// Where the increment lies, if nothing names it before the base is there.
+    unlisted: Option<PathBuf>,
     /// Where the base belongs, beneath the server's directory.
     pub base: PathBuf,
+}
+
+impl Rewrite {
+    /// Whether there is an increment that is not written to yet.
+    pub const fn has_increment(&self) -> bool {
+        self.increment.is_some()
+    }
 }
 
 impl Files {
     /// The files of the log called `log_name` in `folder`, with the manifest that was read there.
     pub fn new(disk: Arc<dyn Disk>, folder: &[u8], log_name: &[u8], manifest: Manifest) -> Self {
         let folder = PathBuf::from(OsStr::from_bytes(folder));
-        Self { disk, folder, log_name: log_name.to_vec(), manifest }
+        Self { disk, folder, log_name: log_name.to_vec(), manifest, is_uncertain: false }
     }
 
     /// The same, with the manifest as it is on the disk.
@@ -66,29 +77,61 @@ impl Files {
         Ok((file, 0))
     }
 
-    /// Begins a new base and its increment. In a log that is valid (`listed`) the increment is named by the manifest at
-    /// once, since what goes into it counts whether the base succeeds or not; otherwise nothing counts before the base.
+    /// Begins a new base, and its increment if changes are recorded (`records`). In a log that is valid (`listed`) the
+    /// increment is named by the manifest at once, since what goes into it counts whether the base succeeds or not;
+    /// otherwise nothing counts before the base.
     ///
     /// # Errors
     /// The system's.
-    pub fn start_rewrite(&mut self, listed: bool, rdb: bool) -> io::Result<Rewrite> {
+    pub fn start_rewrite(&mut self, records: bool, listed: bool, rdb: bool) -> io::Result<Rewrite> {
         self.disk.create_dir(&self.folder)?;
+        self.make_certain()?;
         let mut next = self.manifest.clone();
-        let increment = self.create(&next.start_increment(&self.log_name))?;
-        if listed {
-            self.replace(next.clone())?;
+        let (mut increment, mut unlisted) = (None, None);
+        if records {
+            let entry = next.start_increment(&self.log_name);
+            if listed {
+                increment = Some(self.create(&entry)?);
+                self.replace(next.clone())?;
+            } else {
+                let path = entry.path(&self.folder);
+                // An attempt before this one may still be writing to a file of this name.
+                self.remove_if_there(&path)?;
+                increment = Some(self.disk.create(&path)?);
+                unlisted = Some(path);
+            }
         }
-        next.retire_increments(1);
+        next.retire_increments(usize::from(records));
         let base = next.start_base(&self.log_name, rdb).path(&self.folder);
-        Ok(Rewrite { next, increment: Some(increment), base })
+        Ok(Rewrite { next, increment, unlisted, base })
+    }
+
+    /// Removes what a rewrite has left that failed: what the manifest does not name.
+    pub fn abandon_rewrite(&self, rewrite: &Rewrite) {
+        if self.is_uncertain {
+            // The manifest may name them after all.
+            return;
+        }
+        for path in std::iter::once(&rewrite.base).chain(&rewrite.unlisted) {
+            if let Err(error) = self.remove_if_there(path) {
+                tracing::warn!(file = %path.display(), %error, "cannot remove a file of a rewrite that failed");
+            }
+        }
+    }
+
+    fn remove_if_there(&self, path: &Path) -> io::Result<()> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The base of `rewrite` is in its place and on the disk: makes it valid and removes what it replaces.
     ///
     /// # Errors
     /// The system's. What was valid before is so still.
-    pub fn finish_rewrite(&mut self, rewrite: Rewrite, keeps_history: bool) -> io::Result<()> {
-        self.replace(rewrite.next)?;
+    pub fn finish_rewrite(&mut self, rewrite: &Rewrite, keeps_history: bool) -> io::Result<()> {
+        self.replace(rewrite.next.clone())?;
         if !keeps_history {
             self.remove_history();
         }
@@ -102,12 +145,12 @@ impl Files {
             return;
         }
         let mut next = self.manifest.clone();
-        let gone = |entry: &FileEntry| match self.disk.remove(&entry.path(&self.folder)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        let gone = |entry: &FileEntry| match self.remove_if_there(&entry.path(&self.folder)) {
+            Err(error) => {
                 tracing::warn!(file = %entry.path(&self.folder).display(), %error, "cannot remove an old file of the log");
                 false
             }
-            _ => true,
+            Ok(()) => true,
         };
         next.history = next.take_history().into_iter().filter(|entry| !gone(entry)).collect();
         if let Err(error) = self.replace(next) {
@@ -132,8 +175,24 @@ impl Files {
     }
 
     fn replace(&mut self, next: Manifest) -> io::Result<()> {
+        self.is_uncertain = true;
         next.write(&*self.disk, &self.folder, &self.log_name)?;
+        self.is_uncertain = false;
         self.manifest = next;
+        Ok(())
+    }
+
+    /// Sees to it that the manifest on the disk is the one that counts.
+    fn make_certain(&mut self) -> io::Result<()> {
+        if !self.is_uncertain {
+            return Ok(());
+        }
+        if !self.manifest.is_empty() {
+            return self.replace(self.manifest.clone());
+        }
+        self.remove_if_there(&manifest_path(&self.folder, &self.log_name))?;
+        self.disk.sync_dir(&self.folder)?;
+        self.is_uncertain = false;
         Ok(())
     }
 }

@@ -49,12 +49,17 @@ impl Server {
         self.start_log_thread()?;
         *self.persistence.log.files.lock() = Some(files);
         self.persistence.log.wants_base.store(true, Relaxed);
+        // What is being written holds nothing that was recorded.
+        self.persistence.rewriting.give_up();
+        let server = self.clone();
+        tokio::spawn(async move { server.tend_log().await });
         Ok(())
     }
 
     /// Turns the log off. What was recorded is brought to the disk.
     pub fn stop_log(&self) {
         let log = &self.persistence.log;
+        self.persistence.rewriting.give_up();
         if log.state() == State::Off {
             log.wants_base.store(false, Relaxed);
             return;
@@ -82,7 +87,7 @@ impl Server {
     ///
     /// # Errors
     /// The system's. The log is then what it was before.
-    pub fn finish_rewrite(&self, rewrite: Rewrite) -> io::Result<()> {
+    pub fn finish_rewrite(&self, rewrite: &Rewrite) -> io::Result<()> {
         let log = &self.persistence.log;
         let mut files = log.files.lock();
         if let Some(files) = &mut *files {
@@ -90,12 +95,24 @@ impl Server {
             log.earlier_len.store(files.base_len(), Relaxed);
         }
         drop(files);
+        if log.state() == State::Off {
+            return Ok(());
+        }
         log.order(Order::DropEarlier);
         log.rewritten_len.store(log.current_len(), Relaxed);
         if log.state() == State::Waiting {
             self.set_log_state(State::On);
         }
         Ok(())
+    }
+
+    /// The base of `rewrite` could not be written, or is not wanted: the log is what it was before.
+    pub fn abandon_rewrite(&self, rewrite: &Rewrite) {
+        let log = &self.persistence.log;
+        if let Some(files) = &*log.files.lock() {
+            files.abandon_rewrite(rewrite);
+            log.earlier_len.store(files.base_len() + files.earlier_len(), Relaxed);
+        }
     }
 
     /// Brings everything that was recorded to the disk.

@@ -3,6 +3,7 @@
 use super::output::{Failure, Output};
 use super::{Log, Order, State};
 use crate::config::{AppendFsync, Settings};
+use crate::persistence::Activity;
 use crate::server::{Server, unix_ms};
 use moonshard_journal::Collected;
 use std::io;
@@ -121,7 +122,7 @@ impl Writer {
         if !self.waiting.is_empty() {
             return true;
         }
-        if settings.no_appendfsync_on_rewrite && self.server.persistence.is_saving() {
+        if settings.no_appendfsync_on_rewrite && self.server.persistence.activity() != Activity::None {
             return false;
         }
         match settings.appendfsync {
@@ -169,7 +170,7 @@ impl Writer {
         let (written, synced) = (self.output.written(), self.output.synced());
         let is_strict = settings.appendfsync == AppendFsync::Always
             && log.state() == State::On
-            && !(settings.no_appendfsync_on_rewrite && server.persistence.is_saving());
+            && !(settings.no_appendfsync_on_rewrite && server.persistence.activity() != Activity::None);
         let is_late = settings.appendfsync == AppendFsync::EverySec
             && log.holds_replies()
             && !log.is_stalled.load(Relaxed);
