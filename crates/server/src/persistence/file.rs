@@ -55,7 +55,7 @@ enum Form {
     /// The pieces as they are, and at the end the checksum of all bytes.
     Rdb(Option<Checksum>),
     /// Commands that make what is in the pieces.
-    Commands(CommandWriter),
+    Commands(Box<CommandWriter>),
 }
 
 impl SnapshotFile {
@@ -77,8 +77,10 @@ impl SnapshotFile {
             format!("temp-{process}.rdb")
         });
         let out = BufWriter::with_capacity(BUFFER_LEN, disk.create(&temporary)?);
-        let form =
-            commands.map_or_else(|| Form::Rdb(settings.rdbchecksum.then(Checksum::new)), Form::Commands);
+        let form = commands.map_or_else(
+            || Form::Rdb(settings.rdbchecksum.then(Checksum::new)),
+            |it| Form::Commands(Box::new(it)),
+        );
         let syncs = if header.is_base {
             settings.aof_rewrite_incremental_fsync
         } else {
