@@ -1,7 +1,7 @@
 //! A new base of the log: a snapshot, from which on changes go to an increment of their own.
 
-use super::log::Rewrite;
-use super::{Activity, Begun, Files, LogState};
+use super::log::{Files, Rewrite};
+use super::{Activity, Begun, LogState};
 use crate::config::Settings;
 use crate::server::{Server, unix_ms};
 use moonshard_engine::Error;
