@@ -247,12 +247,10 @@ fn read_file(disk: &dyn Disk, report: &mut FileReport, options: Options<'_>) -> 
     if !is_snapshot {
         return commands::examine(file, 0, report, options).map_err(Fault::Commands);
     }
-    let end = snapshot::examine(file, report.snapshot.insert(SnapshotFacts::default()), options)?;
-    if end == report.len || options.snapshot_only {
+    let facts = report.snapshot.insert(SnapshotFacts::default());
+    let (end, rest) = snapshot::examine(file, facts, options)?;
+    if options.snapshot_only {
         return Ok(());
     }
-    // What follows is read by another reader, which begins where this one's part ends.
-    let mut file = disk.open(&report.path).map_err(Fault::Io)?;
-    io::copy(&mut (&mut file).take(end), &mut io::sink()).map_err(Fault::Io)?;
-    commands::examine(file, end, report, options).map_err(Fault::Commands)
+    commands::examine(rest, end, report, options).map_err(Fault::Commands)
 }

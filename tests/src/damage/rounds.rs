@@ -1,6 +1,6 @@
 //! One changed file after the other.
 
-use super::{Sample, change, copy_dir, ended_well, our_check, our_load};
+use super::{Outcome, Sample, change, copy_dir, ended_well, our_check, our_load};
 use crate::random::Rng;
 use crate::server::temp_dir;
 use std::fmt;
@@ -23,6 +23,27 @@ impl fmt::Display for Rounds {
             f,
             "{changed} changed files: {valid} still valid, {loaded} loaded, at most {mebibytes} MiB of memory"
         )
+    }
+}
+
+/// What is to be said against these two about the same file.
+fn disagreement(is_log: bool, verdict: &Outcome, load: &Outcome) -> Option<&'static str> {
+    /// Why a server refuses what is whole: a library that is no Lua, a key that comes twice, a database that it has not.
+    const REFUSED: &[&str] =
+        &["a script in it: ", " comes twice in database ", "out of range", "see the setting databases"];
+    /// Why a server takes what is not: it passes over an empty collection, as Redis does, ...
+    const TAKEN: &[&str] = &["a collection without elements"];
+    /// ... has cut off the torn end of a log, ...
+    const LOG_TAKEN: &[&str] = &["(aof-load-truncated)"];
+    /// ... or does not look at what follows a snapshot's end.
+    const SNAPSHOT_TAKEN: &[&str] = &["it is whole up to byte", "before what begins at byte"];
+    let any =
+        |words: &[&str]| words.iter().any(|words| load.text.contains(words) || verdict.text.contains(words));
+    let is_taken = || any(TAKEN) || any(if is_log { LOG_TAKEN } else { SNAPSHOT_TAKEN });
+    match (verdict.code, load.code) {
+        (Some(0), Some(1)) if !any(REFUSED) => Some("a valid file is not loaded"),
+        (Some(1), Some(0)) if !is_taken() => Some("a file that is not valid is loaded"),
+        _ => None,
     }
 }
 
@@ -58,6 +79,10 @@ impl Rounds {
         // A server may cut a torn end off.
         let load = our_load(&dir, args);
         ended_well(&load).map_err(|why| kept("loading", why))?;
+        if let Some(why) = disagreement(is_log, &verdict, &load) {
+            let texts = format!("{}\n--- and the server:\n{}", verdict.text, load.text);
+            return Err(kept("moonshard check and loading", format!("{why}:\n{texts}")));
+        }
         let repair = our_check(&["--fix", "--yes"], &checked);
         ended_well(&repair).map_err(|why| kept("moonshard check --fix", why))?;
         if repair.code == Some(0) && our_check(&[], &checked).code != Some(0) {

@@ -5,7 +5,7 @@ use crate::reader::RDB_MAGIC;
 use moonshard_rdb::{Chunked, Error, Limits, Opcode, Reader, Source, ValueType};
 use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 /// The latest version of the format that is read: that of Redis 7.4.
 const VERSION_MAX: u32 = 12;
@@ -76,12 +76,12 @@ struct Walk<'f, R> {
     expiry_ms: Option<u64>,
 }
 
-/// Examines the RDB file that `source` reads, up to its checksum. Returns where that ends.
-pub(super) fn examine(
-    source: impl Read,
+/// Examines the RDB file that `source` reads, up to its checksum. Returns where that ends, and what reads on there.
+pub(super) fn examine<R: Read>(
+    source: R,
     facts: &mut SnapshotFacts,
     options: Options<'_>,
-) -> Result<u64, Fault> {
+) -> Result<(u64, impl Read + use<R>), Fault> {
     let mut walk = Walk {
         reader: Reader::new(Counted { inner: Chunked::new(source), taken: 0 }),
         facts,
@@ -99,7 +99,11 @@ pub(super) fn examine(
         expiry_ms: None,
     };
     match walk.run() {
-        Ok(()) => Ok(walk.taken()),
+        Ok(()) => {
+            let Counted { inner, taken } = walk.reader.into_source();
+            let (rest, ahead, _) = inner.into_parts();
+            Ok((taken, Cursor::new(ahead).chain(rest)))
+        }
         Err(Stop::Io(error)) => Err(Fault::Io(error)),
         Err(Stop::Wrong(reason)) => Err(Fault::Snapshot(SnapshotDamage {
             offset: walk.offset,
