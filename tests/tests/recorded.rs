@@ -338,6 +338,37 @@ fn what_is_recorded_makes_the_same_keys() {
     }
 }
 
+/// Whatever clients do at the same time, on keys that they share: the log has it in the order in which it happened.
+#[test]
+fn many_clients_at_once_are_recorded_in_order() {
+    const CLIENTS: u64 = 8;
+    let seed = random::seed();
+    let args = [recorded::ARGS, &["--lua-default-flags", "allow-undeclared-keys"]].concat();
+    for shards in [16, 2] {
+        let server = Server::moonshard(shards, &args);
+        let len = random::env_or("MOONSHARD_STREAM", 2_000) / 2;
+        std::thread::scope(|threads| {
+            for client in 0..CLIENTS {
+                let server = &server;
+                threads.spawn(move || {
+                    let mut steps = Generator::new(seed + client, false).unrepeatable(len, false);
+                    if client % 4 == 0 {
+                        // So that somebody waits for what others bring.
+                        steps = Generator::new(seed + client, false).waiting(len);
+                    }
+                    let way = [Way::Client, Way::Client, Way::Script(5), Way::Transaction(5)];
+                    random::run_in_way(&mut server.connect(), way[(client % 4) as usize], &steps);
+                });
+            }
+        });
+        std::thread::sleep(Duration::from_millis(5));
+        let kept = Kept::of(server);
+        let what = format!("MOONSHARD_SEED={seed}, {CLIENTS} clients on {shards} shards");
+        kept.compare_with_moonshard(&what);
+        kept.compare_with_redis(&what);
+    }
+}
+
 /// What Redis 7.0 does not know is recorded in its words, where it has any.
 #[test]
 fn newer_commands_are_recorded_in_words_that_redis_knows() {

@@ -216,6 +216,12 @@ impl Generator {
         all.filter(|step| fits_script(step) || step.command[0] == b"swapdb").take(len).collect()
     }
 
+    /// So many commands that wait a moment for keys.
+    pub fn waiting(&mut self, len: usize) -> Vec<Step> {
+        let all = std::iter::repeat_with(|| self.plain_step());
+        all.filter(|step| !fits_script(step) && step.command[0].starts_with(b"b")).take(len).collect()
+    }
+
     /// So many commands that do the same wherever they run: by themselves, in a script, in a transaction.
     pub fn repeatable(&mut self, len: usize) -> Vec<Step> {
         let mut steps = Vec::with_capacity(len);
