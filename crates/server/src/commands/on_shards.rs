@@ -2,6 +2,7 @@
 
 use super::{Call, ScriptHost};
 use crate::acl::Heard;
+use crate::connection::last_record;
 use crate::effects::Moment;
 use crate::memory::needs_room;
 use crate::shards::{ShardGuards, ShardState, in_their_places};
@@ -78,10 +79,12 @@ impl Call<'_, '_> {
 
     /// Runs a client's command on the shards that were locked for it, and what follows it.
     pub fn run_on(&mut self, guards: &mut ShardGuards<'_>, script: Option<Plan>, gate: Gate) {
+        let before = last_record(guards);
         if let Flow::Block(wait) = self.run_locked(guards, 0, script, Caller::Client, gate) {
             self.session.wait_for(self.server, *wait);
         }
         self.server.settle_all(guards, self.moment());
+        self.session.dependence.note(&self.server.persistence.log, before, last_record(guards));
         if self.session.tracks {
             self.server.remember_reads(self.session, self.entry, self.args);
         }

@@ -34,7 +34,7 @@ impl Call<'_, '_> {
         let replicas = self.args.count(2)?;
         let millis = self.wait_time(3)?;
         let log = &self.server.persistence.log;
-        if local > 0 && log.state() == LogState::Off {
+        if local > 0 && !self.settings.appendonly {
             return Err(Error::fixed(
                 "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
             ));

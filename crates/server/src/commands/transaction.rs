@@ -5,6 +5,7 @@ use super::locked::Held;
 use super::on_shards::Needs;
 use crate::acl::Heard;
 use crate::clients::flag;
+use crate::connection::last_record;
 use crate::effects::{Ready, Watched};
 use crate::memory::needs_room;
 use crate::server::Server;
@@ -211,6 +212,7 @@ impl Call<'_, '_> {
         let mut guards = lock_all(&server.shards, &shards)
             .await
             .map_err(|_| server.busy_error(&shards).aborting_exec())?;
+        let before = last_record(&guards);
         let expired =
             watched.keys().any(|(db, key, existed)| existed && !self.is_there(&mut guards, db, key));
         if expired || watched.is_touched() {
@@ -228,6 +230,7 @@ impl Call<'_, '_> {
             }
         }
         server.settle_transaction(&mut guards, self.moment(), ready);
+        self.session.dependence.note(&server.persistence.log, before, last_record(&guards));
         Ok(())
     }
 

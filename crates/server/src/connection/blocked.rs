@@ -103,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.session.reply_mode == ReplyMode::On
         {
             self.reply.buffer_mut().extend_from_slice(&bytes);
-            self.session.await_log(&self.server, self.server.persistence.log.last(), true);
+            self.session.dependence.note_last(&self.server.persistence.log);
         }
         self.deadline = None;
         self.session.wait_until_ms = None;

@@ -176,6 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Handler::Server(command) => {
                 let outcome = call.run_server(command).await;
+                if flags.contains(Flags::WRITE) {
+                    call.session.dependence.note_last(&call.server.persistence.log);
+                }
                 call.observe(outcome.is_err(), started);
                 outcome
             }

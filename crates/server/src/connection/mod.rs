@@ -8,11 +8,13 @@ mod batch;
 mod blocked;
 mod buffers;
 mod debugged;
+mod dependence;
 mod general;
 mod launch;
 mod run;
 mod session;
 
+pub use dependence::last_record;
 pub use launch::launch;
 pub use session::{ReplyMode, Session};
 
@@ -93,6 +95,8 @@ pub struct Connection<S> {
     backlog: bool,
     /// Whether what was pushed waits for more of it, until the other ready tasks of this thread have run.
     gathering: bool,
+    /// Whether replies that wait for the log have let the other ready tasks of this thread run first.
+    lingering: bool,
     waker: Option<Waker>,
     /// When the wait for a key is given up.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -122,6 +126,7 @@ impl<S> Connection<S> {
             sent: 0,
             backlog: false,
             gathering: false,
+            lingering: false,
             waker: None,
             deadline: None,
             registration,
@@ -145,6 +150,7 @@ impl<S> Connection<S> {
             sent: self.sent,
             backlog: self.backlog,
             gathering: false,
+            lingering: false,
             waker: None,
             // A timer belongs to its event loop: the wait goes on with a new one.
             deadline: None,
@@ -294,14 +300,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if want == Want::Key && self.poll_deadline(cx).is_ready() {
             return Poll::Ready(Wake::TimedOut);
         }
-        if self.session.awaits > 0 {
+        if self.session.dependence.is_any() {
             let log = &self.server.persistence.log;
-            let waits = self.session.awaits_own || log.failure().is_none();
-            if waits && log.progress().poll_acknowledged(self.session.awaits, cx).is_pending() {
+            if self.session.dependence.poll(log, cx).is_pending() {
+                if std::mem::replace(&mut self.lingering, true) {
+                    log.hurry();
+                } else {
+                    cx.waker().wake_by_ref();
+                }
                 // Nothing more is read either, or a client that never stops would move the end of the wait away.
                 return Poll::Pending;
             }
-            (self.session.awaits, self.session.awaits_own) = (0, false);
+            self.lingering = false;
         }
         match self.poll_send(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Closed),

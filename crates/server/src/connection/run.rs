@@ -10,7 +10,7 @@ use crate::memory::needs_room;
 use crate::server::{Server, unix_micros};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
-use moonshard_engine::command::{Entry, Flags, Handler, SessionCommand};
+use moonshard_engine::command::Entry;
 use moonshard_engine::keyspace::{Keyspace, Shards};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow};
 use moonshard_lock::{Guard, try_lock_all};
@@ -22,19 +22,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const AHEAD_MIN: usize = 4;
 /// Most keys that are looked at ahead: what they bring is to be in the cache still when it is wanted.
 const AHEAD_MAX: usize = 1024;
-
-/// The last record that says something of these shards.
-fn last_logged(guards: &[(usize, Guard<'_, ShardState>)]) -> u64 {
-    guards.iter().map(|(_, guard)| guard.logged).max().unwrap_or(0)
-}
-
-/// Whether a command may add to the log.
-fn may_record(entry: Option<&Entry>) -> bool {
-    entry.is_some_and(|entry| {
-        entry.command.meta.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE))
-            || matches!(entry.command.handler, Handler::Session(SessionCommand::Exec))
-    })
-}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs the requests of a batch in order. Returns how many it ran: all of them, unless one waits for a key.
@@ -71,11 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // hearing what was sent to them.
             held = None;
             server.deliver();
-            let log = &server.persistence.log;
-            let before = log.last();
             self.run_general(batch.args(at), batch.plan(at), now_ms).await;
-            let last = log.last();
-            self.session.await_log(&server, last, last != before && may_record(batch.plan(at).entry));
             self.refresh_settings();
             at += 1;
         }
@@ -142,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     let before = guard.logged;
                     self.call(index as usize, guard, entry, batch.args(at), now_ms);
-                    self.session.await_log(server, guard.logged, guard.logged != before);
+                    self.session.dependence.note(&server.persistence.log, before, guard.logged);
                     let ended = server.ticks.raw();
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
@@ -162,13 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     held = None;
                     let Ok(mut guards) = try_lock_all(&server.shards, batch.shards(from, to)) else { break };
                     let mark = self.reply.mark();
-                    let before = last_logged(&guards);
                     self.as_call(entry, batch.args(at), now_ms).run_on(&mut guards, None, Gate::empty());
                     if self.session.listens {
                         self.session.hear(&mut self.reply, mark);
                     }
-                    let last = last_logged(&guards);
-                    self.session.await_log(server, last, last != before);
                     if self.session.waiter.is_some() {
                         return at + 1;
                     }

@@ -1,12 +1,12 @@
 //! What a connection is at the moment: its protocol, database, user and modes.
 
+use super::dependence::Dependence;
 use crate::acl::{Acl, Identity};
 use crate::clients::{Client, flag};
 use crate::commands::Transaction;
 use crate::debugging::{Link, Mode};
 use crate::effects::{Waiter, Watched};
 use crate::pubsub::Subscriptions;
-use crate::server::Server;
 use moonshard_engine::ScriptReads;
 use moonshard_engine::command::CommandId;
 use moonshard_engine::keyspace::CommandStats;
@@ -66,10 +66,8 @@ pub struct Session {
     pub caching: bool,
     /// Closed once all replies are written.
     pub closing: bool,
-    /// The log's record that its replies depend on, where they wait for that; 0 for none.
-    pub awaits: u64,
-    /// Whether its own commands are among what replies wait for.
-    pub awaits_own: bool,
+    /// What its replies depend on.
+    pub dependence: Dependence,
     /// Calls of this batch that no shard has counted.
     pub uncounted: Vec<(CommandId, CommandStats)>,
 }
@@ -105,8 +103,7 @@ impl Session {
             script_reads: ScriptReads::default(),
             caching: false,
             closing: false,
-            awaits: 0,
-            awaits_own: false,
+            dependence: Dependence::default(),
             uncounted: Vec::new(),
         }
     }
@@ -117,16 +114,6 @@ impl Session {
         self.listens = tracks || !self.subscriptions.is_empty();
         self.tracks = tracks && !self.client.has_flag(flag::BROADCAST);
         self.caching &= tracks;
-    }
-
-    /// Lets replies wait for the log up to the record `number`, if replies wait at the moment. Whether a command of its
-    /// own has added to that (`own`) counts when the log cannot be written: who has only read is answered then.
-    #[inline]
-    pub fn await_log(&mut self, server: &Server, number: u64, own: bool) {
-        if server.persistence.log.holds_replies() {
-            self.awaits = self.awaits.max(number);
-            self.awaits_own |= own;
-        }
     }
 
     /// Whether its requests wait: for a key, or for the end of a script that is being debugged.

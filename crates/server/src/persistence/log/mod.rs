@@ -205,13 +205,24 @@ impl Log {
     /// the record's number.
     fn record(&self, index: usize, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let appended = self.journals.append(index, write);
-        if (self.sleeps.load(SeqCst) && self.sleeps.swap(false, SeqCst)) || appended.waiting > WAKE_BYTES {
+        if appended.waiting > WAKE_BYTES {
             self.wake();
+        } else if !self.holds_replies() {
+            self.hurry();
         }
         if appended.waiting > STALL_BYTES && !self.is_stalled.swap(true, Relaxed) {
             self.holds_replies.store(true, Relaxed);
         }
         appended.number
+    }
+
+    /// Wakes the thread if it sleeps. Whoever holds back a reply does so once its I/O thread has run what else was ready:
+    /// so one sync covers all of that.
+    #[inline]
+    pub fn hurry(&self) {
+        if self.sleeps.load(SeqCst) && self.sleeps.swap(false, SeqCst) {
+            self.wake();
+        }
     }
 
     #[cold]
@@ -236,11 +247,11 @@ impl Log {
             && since != 0
             && now_ms.saturating_sub(since) > OVERDUE_MS;
         let holds = (is_on && fsync == AppendFsync::Always) || is_overdue || self.is_stalled.load(Relaxed);
-        if holds && !self.holds_replies.swap(holds, Relaxed) && is_overdue {
-            self.delays.fetch_add(1, Relaxed);
-        }
-        if !holds {
-            self.holds_replies.store(false, Relaxed);
+        let held = self.holds_replies.swap(holds, Relaxed);
+        if holds && !held {
+            self.delays.fetch_add(u64::from(is_overdue), Relaxed);
+            // From now on those who record do not wake the thread.
+            self.wake();
         }
     }
 }

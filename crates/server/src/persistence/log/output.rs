@@ -102,8 +102,8 @@ impl Output {
 
     /// A base holds everything up to the last increment: those before it are of no use any more.
     pub fn drop_earlier(&mut self) {
-        let earlier = self.increments.len().saturating_sub(1);
-        if let Some(last) = self.increments.drain(..earlier).map(|increment| increment.last).last() {
+        while self.increments.len() > 1 {
+            let last = self.increments.pop_front().map_or(0, |increment| increment.last);
             self.written = self.written.max(last);
             self.synced = self.synced.max(last);
         }
@@ -152,9 +152,10 @@ impl Output {
 
     /// Lets go of all files.
     pub fn close(&mut self) {
-        if let Some(last) = self.increments.drain(..).last() {
+        if let Some(last) = self.increments.pop_back() {
             (self.written, self.synced) = (last.last, last.last);
         }
+        self.increments.clear();
     }
 
     /// Writes what was put, and finishes all increments but the last.
@@ -250,5 +251,123 @@ impl Increment {
             self.pending = Vec::new();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moonshard_disk::{Disk, FaultyDisk, Operation, Rule};
+    use std::path::PathBuf;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("moonshard-log-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn text(&self, file: &str) -> String {
+            String::from_utf8(std::fs::read(self.0.join(file)).unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn record(commands: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut record = Vec::new();
+        commands.iter().for_each(|(db, command)| push_command(&mut record, *db, command));
+        record
+    }
+
+    fn put(output: &mut Output, number: u64, commands: &[(u32, &[u8])]) -> Result<(), Failure> {
+        output.put(number, &record(commands), None, true)
+    }
+
+    #[test]
+    fn a_record_of_several_commands_is_a_transaction_and_databases_are_selected_when_they_change() {
+        let folder = Folder::new("form");
+        let disk = FaultyDisk::default();
+        let mut output = Output::new(0);
+        output.switch(disk.create(&folder.0.join("1")).unwrap(), 0);
+        put(&mut output, 1, &[(0, b"a")]).unwrap();
+        put(&mut output, 2, &[(0, b"b"), (3, b"c")]).unwrap();
+        put(&mut output, 3, &[(NO_DATABASE, b"f")]).unwrap();
+        output.put(4, &record(&[(3, b"d")]), Some(17), true).unwrap();
+        output.put(5, &record(&[(3, b"e")]), Some(17), true).unwrap();
+        assert_eq!((output.written(), output.pending() > 0), (0, true));
+        output.write().unwrap();
+        let select = |db: u32| format!("*2\r\n$6\r\nSELECT\r\n$1\r\n{db}\r\n");
+        let (multi, exec) = ("*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n");
+        let expected = format!("{}a{multi}b{}c{exec}f#TS:17\r\nde", select(0), select(3));
+        assert_eq!(folder.text("1"), expected);
+        assert_eq!((output.written(), output.synced(), output.pending()), (5, 0, 0));
+        assert_eq!(output.len(), expected.len() as u64);
+        output.sync().unwrap();
+        assert_eq!((output.synced(), output.is_unsynced()), (5, false));
+        // Each file begins with no database selected.
+        output.switch(disk.create(&folder.0.join("2")).unwrap(), 0);
+        put(&mut output, 6, &[(3, b"g")]).unwrap();
+        output.write().unwrap();
+        assert_eq!(folder.text("2"), format!("{}g", select(3)));
+    }
+
+    #[test]
+    fn a_write_that_failed_goes_on_where_it_stopped() {
+        let folder = Folder::new("short");
+        let disk = FaultyDisk::default();
+        let mut output = Output::new(0);
+        output.switch(disk.create(&folder.0.join("1")).unwrap(), 0);
+        put(&mut output, 1, &[(NO_DATABASE, b"0123456789")]).unwrap();
+        disk.add_rule(Rule { short: Some(4), ..Rule::new(Operation::Write, "1", libc::ENOSPC) });
+        assert!(
+            matches!(output.write(), Err(Failure::Write(error)) if error.raw_os_error() == Some(libc::ENOSPC))
+        );
+        assert_eq!((output.written(), output.pending(), output.len()), (0, 6, 4));
+        put(&mut output, 2, &[(NO_DATABASE, b"abc")]).unwrap();
+        disk.clear_rules();
+        output.sync().unwrap();
+        assert_eq!(folder.text("1"), "0123456789abc");
+        assert_eq!((output.written(), output.synced()), (2, 2));
+    }
+
+    #[test]
+    fn an_increment_is_on_the_disk_before_the_next_is_written() {
+        let folder = Folder::new("order");
+        let disk = FaultyDisk::default();
+        let mut output = Output::new(0);
+        output.switch(disk.create(&folder.0.join("1")).unwrap(), 0);
+        put(&mut output, 1, &[(NO_DATABASE, b"one")]).unwrap();
+        output.switch(disk.create(&folder.0.join("2")).unwrap(), 0);
+        put(&mut output, 2, &[(NO_DATABASE, b"two")]).unwrap();
+        disk.add_rule(Rule { times: Some(1), ..Rule::new(Operation::Sync, "1", libc::EIO) });
+        assert!(matches!(output.write(), Err(Failure::Sync(_))));
+        assert_eq!((folder.text("1").as_str(), folder.text("2").as_str()), ("one", ""));
+        assert_eq!((output.written(), output.synced()), (1, 0));
+        // Another sync may succeed and prove nothing: what was not written the first time may be lost.
+        assert!(matches!(output.sync(), Err(Failure::Sync(_))));
+        output.drop_earlier();
+        output.sync().unwrap();
+        assert_eq!(folder.text("2"), "two");
+        assert_eq!((output.written(), output.synced()), (2, 2));
+    }
+
+    #[test]
+    fn without_a_file_records_pass_by() {
+        let folder = Folder::new("closed");
+        let mut output = Output::new(7);
+        put(&mut output, 8, &[(0, b"a")]).unwrap();
+        assert_eq!((output.written(), output.synced(), output.pending()), (8, 8, 0));
+        output.switch(FaultyDisk::default().create(&folder.0.join("1")).unwrap(), 0);
+        put(&mut output, 9, &[(NO_DATABASE, b"b")]).unwrap();
+        output.close();
+        assert_eq!((output.written(), output.synced(), output.len()), (9, 9, 0));
     }
 }

@@ -37,7 +37,7 @@ impl Progress {
         Poll::Pending
     }
 
-    /// Lets everybody who waits look again: the log cannot be written at the moment.
+    /// Wakes whoever waits, to look whether that is still so.
     pub fn wake_all(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_iter().for_each(|(_, waker)| waker.wake());

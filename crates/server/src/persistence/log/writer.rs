@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const GATHER: Duration = Duration::from_millis(5);
 /// Time between two syncs of `everysec`.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Whoever waits for a reply wakes the thread; what was recorded without one is looked for so often.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After a failure, so long until the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
@@ -155,7 +157,7 @@ impl Writer {
                     tracing::error!(error = %failure.error(), "the log cannot be written: writes are refused");
                     server.judge_writes();
                 }
-                // With every attempt, since somebody may have begun to wait in the moment of the failure.
+                // Those who only read wait no longer. With every attempt, since somebody may have begun to wait in the moment of the failure.
                 log.progress.wake_all();
             }
         }
@@ -201,8 +203,8 @@ impl Writer {
         if log.journals.last() == self.collected.last() && !log.has_orders.load(SeqCst) {
             if self.output.is_unsynced() && settings.appendfsync == AppendFsync::EverySec {
                 std::thread::park_timeout(SYNC_EVERY.saturating_sub(self.synced_at.elapsed()));
-            } else if self.output.is_unsynced() {
-                std::thread::park_timeout(SYNC_EVERY);
+            } else if log.holds_replies() || self.output.is_unsynced() {
+                std::thread::park_timeout(LOOK_EVERY);
             } else {
                 std::thread::park();
             }

@@ -1,0 +1,52 @@
+//! What a client's replies depend on: records of the log that are to be safe before it hears of them.
+
+use crate::persistence::Log;
+use crate::shards::ShardGuards;
+use std::task::{Context, Poll};
+
+/// Numbers of records, where replies wait for the log at all; 0 for none.
+#[derive(Debug, Default)]
+pub struct Dependence {
+    /// The last that the client has made.
+    written: u64,
+    /// The last whose change it may have seen.
+    seen: u64,
+}
+
+impl Dependence {
+    /// Takes note of a call on shards whose last record was `before` and is `after` it.
+    #[inline]
+    pub fn note(&mut self, log: &Log, before: u64, after: u64) {
+        if log.holds_replies() {
+            let number = if after > before { &mut self.written } else { &mut self.seen };
+            *number = after.max(*number);
+        }
+    }
+
+    /// Takes note of a call that may have made any of the records so far.
+    pub fn note_last(&mut self, log: &Log) {
+        self.note(log, 0, log.last());
+    }
+
+    /// Whether a reply may have to wait.
+    #[inline]
+    pub const fn is_any(&self) -> bool {
+        self.written > 0 || self.seen > 0
+    }
+
+    /// Ready once the replies may be sent, and depends on nothing then. While the log cannot be written, those who only
+    /// read do not wait.
+    pub fn poll(&mut self, log: &Log, cx: &Context<'_>) -> Poll<()> {
+        let number = if log.failure().is_some() { self.written } else { self.written.max(self.seen) };
+        if log.progress().poll_acknowledged(number, cx).is_pending() {
+            return Poll::Pending;
+        }
+        *self = Self::default();
+        Poll::Ready(())
+    }
+}
+
+/// The last record of a change in any of the shards.
+pub fn last_record(guards: &ShardGuards<'_>) -> u64 {
+    guards.iter().map(|(_, guard)| guard.logged).max().unwrap_or(0)
+}
