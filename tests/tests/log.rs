@@ -31,13 +31,14 @@ fn file(server: &Server, client: &mut Client, ending: &str) -> String {
         .unwrap()
 }
 
-/// The words of the commands in RESP, a line for each.
+/// The words of the commands in RESP, a line for each; without scripts that EVAL has made known.
 fn commands(resp: &str) -> Vec<String> {
-    let (mut commands, mut lines) = (Vec::new(), resp.split("\r\n"));
+    let (mut commands, mut lines) = (Vec::new(), resp.split("\r\n").filter(|line| !line.starts_with('#')));
     while let Some(head) = lines.next().and_then(|line| line.strip_prefix('*')) {
         let words: Vec<&str> = (0..head.parse().unwrap()).filter_map(|_| lines.nth(1)).collect();
         commands.push(words.join(" "));
     }
+    commands.retain(|command| !command.starts_with("SCRIPT LOAD"));
     commands
 }
 
