@@ -63,19 +63,31 @@ struct Packer {
 impl Packer {
     /// Packs the value on top of the stack and pops it.
     fn value(&mut self, level: c_int) {
-        self.patience.spend(self.stack, 1);
-        match self.stack.kind(-1) {
-            ffi::LUA_TSTRING => {
-                // SAFETY: a string is on top, and it stays until it is written.
-                let text = unsafe { self.stack.bytes(-1) };
-                self.string(text);
+        if !self.scalar(-1) {
+            if self.stack.kind(-1) == ffi::LUA_TTABLE && level < NESTING_MAX {
+                self.table(level);
+            } else {
+                self.out.push(0xc0);
             }
-            ffi::LUA_TBOOLEAN => self.out.push(if self.stack.boolean(-1) { 0xc3 } else { 0xc2 }),
-            ffi::LUA_TNUMBER => self.number(self.stack.number(-1)),
-            ffi::LUA_TTABLE if level < NESTING_MAX => self.table(level),
-            _ => self.out.push(0xc0),
         }
         self.stack.pop(1);
+    }
+
+    /// Packs a string, a boolean or a number; nothing else.
+    #[inline]
+    fn scalar(&mut self, index: c_int) -> bool {
+        self.patience.spend(self.stack, 1);
+        match self.stack.kind(index) {
+            ffi::LUA_TSTRING => {
+                // SAFETY: a string is there, and it stays until it is written.
+                let text = unsafe { self.stack.bytes(index) };
+                self.string(text);
+            }
+            ffi::LUA_TBOOLEAN => self.out.push(if self.stack.boolean(index) { 0xc3 } else { 0xc2 }),
+            ffi::LUA_TNUMBER => self.number(self.stack.number(index)),
+            _ => return false,
+        }
+        true
     }
 
     fn string(&mut self, text: &[u8]) {
@@ -138,7 +150,35 @@ impl Packer {
             self.stack.raise_stack_overflow(c"in function table_is_an_array");
         }
         self.patience.spend_table(self.stack);
+        if self.scalars() {
+            return;
+        }
         if self.is_array() { self.array(level) } else { self.map(level) }
+    }
+
+    /// Packs the table on top if it is an array of scalars, in one walk; writes nothing if it turns out to be none.
+    fn scalars(&mut self) -> bool {
+        let (start, len) = (self.out.len(), self.stack.raw_len(-1));
+        if len == 0 {
+            return false;
+        }
+        self.count(0x90, 0xdc, len);
+        let mut found = 0;
+        self.stack.push_nil();
+        while self.stack.next() {
+            found += 1;
+            let in_order = self.stack.kind(-2) == ffi::LUA_TNUMBER && self.stack.number(-2) == found as f64;
+            if !in_order || !self.scalar(-1) {
+                self.stack.pop(2);
+                self.out.truncate(start);
+                return false;
+            }
+            self.stack.pop(1);
+        }
+        if found != len {
+            self.out.truncate(start);
+        }
+        found == len
     }
 
     /// Whether the keys of the table on top are exactly 1 to n.
@@ -168,19 +208,22 @@ impl Packer {
     }
 
     fn map(&mut self, level: c_int) {
+        // Most have few pairs, whose number takes one byte.
+        let start = self.out.len();
+        self.out.push(0);
         let mut count = 0;
         self.stack.push_nil();
         while self.stack.next() {
-            self.stack.pop(1);
+            if !self.scalar(-2) {
+                self.stack.push_copy(-2);
+                self.value(level + 1);
+            }
+            self.value(level + 1);
             count += 1;
         }
+        let end = self.out.len();
         self.count(0x80, 0xde, count);
-        self.stack.push_nil();
-        while self.stack.next() {
-            self.stack.push_copy(-2);
-            self.value(level + 1);
-            self.value(level + 1);
-        }
+        self.out.move_last(end, start);
     }
 }
 

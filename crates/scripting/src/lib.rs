@@ -21,6 +21,7 @@ pub mod luajit_check;
 mod patience;
 mod plan;
 mod profile;
+mod recent;
 mod registry;
 mod settings;
 mod sha;

@@ -302,6 +302,22 @@ impl<T: Copy, const N: usize> SpillVec<T, N> {
         self.len = self.len.saturating_sub(1);
     }
 
+    /// Forgets all but the first `len` elements.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Puts the elements from `from` on in the place of the one at `to`, which is before them.
+    pub(crate) fn move_last(&mut self, from: usize, to: usize) {
+        // SAFETY: the first `len` elements are written, see `as_slice`, and the vector is borrowed mutably.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.start_mut(), self.len) };
+        let moved = all.len() - from;
+        all[to..].rotate_right(moved);
+        // The one that was there comes right after what was moved.
+        all.copy_within(to + moved + 1.., to + moved);
+        self.len -= 1;
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, value: T) {
         if self.len == self.capacity {

@@ -2,7 +2,6 @@
 
 use crate::flags::{ScriptFlags, Shebang};
 use crate::registry::Registry;
-use crate::sha::Sha;
 use moonshard_engine::slot::slot;
 use moonshard_engine::{Error, ScriptKeys, ScriptRef};
 
@@ -58,14 +57,8 @@ pub fn declared_flags(registry: &Registry, script: ScriptRef<'_>) -> Option<Scri
     match script {
         // A shebang that is none is for the run to complain of; nothing will be touched.
         ScriptRef::Text(text) => Some(Shebang::parse(text).unwrap_or_default().flags),
-        ScriptRef::Sha(sha) => {
-            let sha = Sha::from_client(sha)?;
-            registry.with(&sha, |script| {
-                registry.stamp(script);
-                script.flags()
-            })
-        }
-        ScriptRef::Function(name) => registry.libraries().with(|set| set.flags_of(name)),
+        ScriptRef::Sha(sha) => registry.flags_of(sha),
+        ScriptRef::Function(name) => registry.libraries().flags_of(name),
     }
 }
 

@@ -11,9 +11,10 @@ use crate::compile::Checker;
 use crate::flags::{ScriptFlags, Shebang};
 use crate::library::{Libraries, Library};
 use crate::lru::Lru;
+use crate::recent::{self, Version};
 use crate::sha::Sha;
 use arc_swap::ArcSwap;
-use moonshard_engine::Error;
+use moonshard_engine::{Error, ScriptRef};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -119,6 +120,8 @@ pub struct Registry {
     libraries: Libraries,
     parts: Box<[ArcSwap<Part>]>,
     generation: AtomicU64,
+    /// Renewed by every change of what is known.
+    version: Version,
     count: AtomicUsize,
     bytes: AtomicUsize,
     evicted: AtomicU64,
@@ -142,6 +145,7 @@ impl Registry {
             libraries: Libraries::default(),
             parts: (0..PARTS).map(|_| ArcSwap::from_pointee(Part::new())).collect(),
             generation: AtomicU64::new(0),
+            version: Version::default(),
             count: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
@@ -188,7 +192,19 @@ impl Registry {
     /// The same for the script of this name; false if it is not known.
     #[inline]
     pub(crate) fn note_use(&self, sha: &Sha) -> bool {
-        self.with(sha, |script| self.stamp(script)).is_some()
+        self.flags_of(sha.as_bytes()).is_some()
+    }
+
+    /// The flags of the script that a client calls by this name, whose call is noted; `None` if it is not known.
+    /// A thread that asks again before anything has changed gets the same answer without a look: it was noted.
+    #[inline]
+    pub(crate) fn flags_of(&self, sha: &[u8]) -> Option<ScriptFlags> {
+        recent::flags_of(self.version.get(), ScriptRef::Sha(sha), || {
+            self.with(&Sha::from_client(sha)?, |script| {
+                self.stamp(script);
+                script.flags()
+            })
+        })
     }
 
     /// The script of this name.
@@ -273,6 +289,7 @@ impl Registry {
             self.bytes.fetch_add(script.bytes(), Ordering::Relaxed);
             let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
             script.used.store(now, Ordering::Relaxed);
+            self.version.renew();
             if keep == Keep::Evaluated {
                 evaluated.push(Arc::clone(&script));
             }
@@ -294,6 +311,7 @@ impl Registry {
             let part = self.part(&script.sha);
             let rest: Part = part.load().iter().filter(|known| known.sha != script.sha).cloned().collect();
             part.store(Arc::new(rest));
+            self.version.renew();
             self.count.fetch_sub(1, Ordering::Relaxed);
             self.bytes.fetch_sub(script.bytes(), Ordering::Relaxed);
             self.evicted.fetch_add(1, Ordering::Relaxed);
@@ -312,6 +330,7 @@ impl Registry {
         for part in &self.parts {
             part.store(Arc::new(Part::new()));
         }
+        self.version.renew();
         evaluated.clear();
         self.count.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);

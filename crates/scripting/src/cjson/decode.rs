@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
-use super::{ARRAY_MT_UPVALUE, Settings, settings};
+use super::{ARRAY_MT_UPVALUE, Settings, scan, settings};
 use crate::lua_stack::{LuaStack, SpillVec};
 use crate::patience::Patience;
 
@@ -60,6 +60,8 @@ pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
         settings,
         open: SpillVec::new(stack),
         patience: Patience::new(),
+        opened: 0,
+        sizes: Sizes::of(text),
     };
     match decoder.run() {
         Ok(()) => 1,
@@ -80,6 +82,77 @@ struct Decoder<'t> {
     settings: Settings,
     open: SpillVec<Open, 32>,
     patience: Patience,
+    /// Containers begun so far.
+    opened: usize,
+    sizes: Sizes,
+}
+
+/// How many elements the first containers of a text have, in the order in which they begin: their tables are made as
+/// large at once, instead of growing again and again. A guess, which a text that is no JSON may deceive.
+struct Sizes {
+    counts: [u16; Self::CONTAINERS_MAX],
+}
+
+impl Sizes {
+    /// Containers that are counted; the others grow.
+    const CONTAINERS_MAX: usize = 64;
+    /// Depth to which they are counted.
+    const DEPTH_MAX: usize = 16;
+    /// Most elements that a table is made for.
+    const ELEMENTS_MAX: u16 = 1024;
+    /// Bytes of the text that are walked over: nothing ends a script meanwhile.
+    const TEXT_MAX: usize = 64 << 10;
+
+    /// Counts until there is nothing more to be counted: in one walk over the text.
+    fn of(text: &[u8]) -> Self {
+        let mut counts = [0_u16; Self::CONTAINERS_MAX];
+        let (mut begun, mut depth) = (0, 0);
+        let mut around = [0_u8; Self::DEPTH_MAX];
+        let mut position = 0;
+        let text = &text[..text.len().min(Self::TEXT_MAX)];
+        while let Some(&byte) = text.get(position) {
+            position += 1;
+            match byte {
+                b'"' => position = behind_string(text, position),
+                b'{' | b'[' => {
+                    if begun == Self::CONTAINERS_MAX || depth == Self::DEPTH_MAX {
+                        break;
+                    }
+                    // Of an empty one too: a slot that is not used costs less than to look.
+                    counts[begun] = 1;
+                    around[depth] = begun as u8;
+                    begun += 1;
+                    depth += 1;
+                }
+                b'}' | b']' => match depth.checked_sub(1) {
+                    Some(outer) => depth = outer,
+                    None => break,
+                },
+                b',' if depth > 0 => {
+                    let count = &mut counts[usize::from(around[depth - 1])];
+                    *count = (*count + 1).min(Self::ELEMENTS_MAX);
+                }
+                _ => {}
+            }
+        }
+        Self { counts }
+    }
+
+    fn get(&self, container: usize) -> c_int {
+        self.counts.get(container).copied().map_or(0, c_int::from)
+    }
+}
+
+/// The position behind the string whose text begins at this one.
+fn behind_string(text: &[u8], mut position: usize) -> usize {
+    while let Some(rest) = text.get(position..) {
+        position += scan::plain_len(rest);
+        match text.get(position) {
+            Some(b'\\') => position += 2,
+            _ => return position + 1,
+        }
+    }
+    position
 }
 
 impl Decoder<'_> {
@@ -114,7 +187,7 @@ impl Decoder<'_> {
             Token::Null => stack.push_null(),
             Token::ObjectBegin => {
                 self.descend(3)?;
-                stack.push_table(0, 0);
+                stack.push_table(0, self.reserved());
                 let first = self.lexer.next();
                 if first != Token::ObjectEnd {
                     self.open.push(Open::Object);
@@ -123,7 +196,7 @@ impl Decoder<'_> {
             }
             Token::ArrayBegin => {
                 self.descend(2)?;
-                stack.push_table(0, 0);
+                stack.push_table(self.reserved(), 0);
                 if self.settings.array_mt {
                     self.mark_array();
                 }
@@ -185,6 +258,13 @@ impl Decoder<'_> {
             return Ok(());
         }
         Err(DecodeError::TooDeep { depth, offset: self.lexer.position })
+    }
+
+    /// Elements to make room for in the container that begins.
+    fn reserved(&mut self) -> c_int {
+        let container = self.opened;
+        self.opened += 1;
+        self.sizes.get(container)
     }
 
     fn mark_array(&self) {
@@ -358,9 +438,9 @@ impl Lexer<'_> {
         let mut plain = start;
         self.unescaped.clear();
         loop {
+            self.position += scan::plain_len(&self.text[self.position..]);
             match self.peek(0) {
                 b'"' => break,
-                0 => return Token::Error(c"unexpected end of string"),
                 b'\\' => {
                     self.unescaped.extend(&self.text[plain..self.position]);
                     if let Err(problem) = self.escape() {
@@ -368,7 +448,7 @@ impl Lexer<'_> {
                     }
                     plain = self.position;
                 }
-                _ => self.position += 1,
+                _ => return Token::Error(c"unexpected end of string"),
             }
         }
         let end = self.position;

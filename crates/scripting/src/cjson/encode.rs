@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
-use super::{ARRAY_MT_UPVALUE, InvalidNumbers, Settings, settings};
+use super::{ARRAY_MT_UPVALUE, InvalidNumbers, Settings, scan, settings};
 use crate::lua_stack::{LuaStack, SpillVec, c_int_of};
 use crate::patience::Patience;
 
@@ -90,13 +90,12 @@ impl Encoder {
 
     /// Writes the scalar on top and pops it, or opens the table on top.
     fn value(&mut self) -> Result<(), EncodeError> {
-        self.patience.spend(self.stack, 1);
+        if self.scalar()? {
+            self.stack.pop(1);
+            return Ok(());
+        }
         let kind = self.stack.kind(-1);
         match kind {
-            ffi::LUA_TSTRING => self.string(-1),
-            ffi::LUA_TNUMBER => self.number(self.stack.number(-1))?,
-            ffi::LUA_TBOOLEAN if self.stack.boolean(-1) => self.out.extend(b"true"),
-            ffi::LUA_TBOOLEAN => self.out.extend(b"false"),
             ffi::LUA_TTABLE => return self.open_table(),
             ffi::LUA_TNIL => self.out.extend(b"null"),
             ffi::LUA_TLIGHTUSERDATA if self.is_null() => self.out.extend(b"null"),
@@ -147,6 +146,10 @@ impl Encoder {
             return Err(EncodeError::TooDeep(depth));
         }
         self.patience.spend_table(self.stack);
+        if self.scalars()? {
+            self.stack.pop(1);
+            return Ok(());
+        }
         let marked = self.is_marked_array();
         let len = if marked { self.marked_len() } else { self.array_len()? };
         if len > 0 || marked {
@@ -158,6 +161,47 @@ impl Encoder {
             self.open.push(Open::Object { empty: true });
         }
         Ok(())
+    }
+
+    /// Writes the table on top if it is an array of strings, numbers and booleans without holes, in one walk; writes
+    /// nothing if it turns out to be none.
+    fn scalars(&mut self) -> Result<bool, EncodeError> {
+        let (start, len) = (self.out.len(), self.stack.raw_len(-1));
+        if len == 0 {
+            return Ok(false);
+        }
+        let mut found = 0;
+        self.stack.push_nil();
+        while self.stack.next() {
+            self.out.push(if found == 0 { b'[' } else { b',' });
+            found += 1;
+            let in_order = self.stack.kind(-2) == ffi::LUA_TNUMBER && self.stack.number(-2) == found as f64;
+            if !in_order || !self.scalar()? {
+                self.stack.pop(2);
+                self.out.truncate(start);
+                return Ok(false);
+            }
+            self.stack.pop(1);
+        }
+        if found != len {
+            self.out.truncate(start);
+            return Ok(false);
+        }
+        self.out.push(b']');
+        Ok(true)
+    }
+
+    /// Writes the value on top if it is a string, a number or a boolean, and leaves it there.
+    fn scalar(&mut self) -> Result<bool, EncodeError> {
+        self.patience.spend(self.stack, 1);
+        match self.stack.kind(-1) {
+            ffi::LUA_TSTRING => self.string(-1),
+            ffi::LUA_TNUMBER => self.number(self.stack.number(-1))?,
+            ffi::LUA_TBOOLEAN if self.stack.boolean(-1) => self.out.extend(b"true"),
+            ffi::LUA_TBOOLEAN => self.out.extend(b"false"),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Whether the table on top was decoded as an array under `decode_array_with_array_mt`.
@@ -237,23 +281,20 @@ impl Encoder {
         let text = unsafe { self.stack.bytes(index) };
         self.patience.spend_bytes(self.stack, text.len());
         self.out.push(b'"');
-        let mut written = 0;
-        for (position, &byte) in text.iter().enumerate() {
-            let escape = ESCAPES[usize::from(byte)];
-            if escape == 0 {
-                continue;
-            }
-            self.out.extend(&text[written..position]);
-            written = position + 1;
-            match escape {
+        let mut rest = text;
+        loop {
+            let (plain, special) = rest.split_at(scan::unescaped_len(rest));
+            self.out.extend(plain);
+            let Some((&byte, after)) = special.split_first() else { break };
+            match ESCAPES[usize::from(byte)] {
                 b'u' => {
                     let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
                     self.out.extend(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
                 }
                 letter => self.out.extend(&[b'\\', letter]),
             }
+            rest = after;
         }
-        self.out.extend(&text[written..]);
         self.out.push(b'"');
     }
 

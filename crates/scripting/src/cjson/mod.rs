@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod scan;
 
 use std::ffi::{CStr, c_int};
 

@@ -2,9 +2,11 @@
 
 use super::set::{self, LibrarySet};
 use super::{Library, payload};
+use crate::flags::ScriptFlags;
+use crate::recent::{self, Version};
 use crate::settings::ScriptSettings;
 use arc_swap::ArcSwap;
-use moonshard_engine::Error;
+use moonshard_engine::{Error, ScriptRef};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub(super) type ByName = BTreeMap<Box<str>, Arc<Library>>;
 pub struct Libraries {
     current: ArcSwap<LibrarySet>,
     generation: AtomicU64,
+    version: Version,
     /// Held by whoever changes something.
     writing: Mutex<()>,
 }
@@ -49,6 +52,15 @@ impl Libraries {
     #[inline]
     pub(crate) fn with<R>(&self, look: impl FnOnce(&LibrarySet) -> R) -> R {
         look(&self.current.load())
+    }
+
+    /// What the function of this name was registered with; `None` if there is none. A thread that asks again before
+    /// anything has changed gets the same answer without a look.
+    #[inline]
+    pub(crate) fn flags_of(&self, name: &[u8]) -> Option<ScriptFlags> {
+        recent::flags_of(self.version.get(), ScriptRef::Function(name), || {
+            self.with(|set| set.flags_of(name))
+        })
     }
 
     /// Whether a function is called so.
@@ -184,6 +196,7 @@ impl Libraries {
         self.current.store(Arc::new(set));
         // After the set: whoever sees the new generation finds the new set, or a later one.
         self.generation.store(generation, Ordering::SeqCst);
+        self.version.renew();
         Ok(())
     }
 }

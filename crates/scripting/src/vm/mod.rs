@@ -31,6 +31,7 @@ use crate::library::FunctionId;
 use crate::limits::Limits;
 use crate::lua::Lua;
 use crate::plan::{self, Plan};
+use crate::recent;
 use crate::registry::{Registry, Script};
 use crate::settings::ScriptSettings;
 use crate::sha::Sha;
@@ -242,31 +243,37 @@ impl Vm {
         }
     }
 
-    /// The state, made if it is not there, without what was compiled before the last flush.
-    fn ready(&mut self) -> Result<&mut Ready, Error> {
+    /// Makes the state if it is not there, and forgets what was compiled before the last flush.
+    #[inline]
+    fn make_ready(&mut self) -> Result<(), Error> {
         let generation = self.registry.generation();
         if generation != self.generation {
             self.generation = generation;
             self.forget_scripts();
         }
-        match &mut self.ready {
-            Some(ready) => Ok(ready),
-            none => {
-                signal::install()
-                    .map_err(|error| Error::text(format!("ERR no signal for scripts: {error}")))?;
-                Ok(none.insert(Box::new(Ready::new(&self.control, &self.host)?)))
-            }
+        if self.ready.is_none() {
+            self.make_state()?;
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn make_state(&mut self) -> Result<(), Error> {
+        signal::install().map_err(|error| Error::text(format!("ERR no signal for scripts: {error}")))?;
+        self.ready = Some(Box::new(Ready::new(&self.control, &self.host)?));
+        Ok(())
     }
 
     /// The script of a call, compiled.
     #[inline]
     fn find(&mut self, script: ScriptRef<'_>) -> Result<Compiled, Error> {
-        let registry = Arc::clone(&self.registry);
-        let ready = self.ready()?;
+        self.make_ready()?;
+        let (registry, Some(ready)) = (&*self.registry, &mut self.ready) else {
+            return Err(Error::NO_SCRIPT);
+        };
         let (sha, text) = match script {
             ScriptRef::Sha(sha) => (Sha::from_client(sha).ok_or(Error::NO_SCRIPT)?, None),
-            ScriptRef::Text(text) => (Sha::of(text), Some(text)),
+            ScriptRef::Text(text) => (recent::sha_of(text), Some(text)),
             ScriptRef::Function(name) => {
                 ready.refresh_functions(registry.libraries());
                 return ready.find_function(name);
@@ -275,7 +282,7 @@ impl Vm {
         match ready.compiled.get(&sha) {
             // One that was evicted since is known again by being called by its text.
             Some(compiled) if text.is_none() || registry.note_use(&sha) => Ok(*compiled),
-            _ => ready.compile_known(&registry, sha, text),
+            _ => ready.compile_known(registry, sha, text),
         }
     }
 
