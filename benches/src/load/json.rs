@@ -3,10 +3,11 @@
 use super::error::Error;
 use super::latency::Latency;
 use super::memory::Memory;
+use super::parallel::Parallel;
 use super::persistence::Outcome;
 use super::report::{Report, medians};
 use super::rounds::{Case, Sample};
-use super::rows::{Group, OTHER_SHARDS};
+use super::rows::{Group, OTHER_SHARDS, PARALLEL};
 use std::fmt::Write as _;
 
 // Writing to a String, which is all that is done here, does not fail.
@@ -18,7 +19,9 @@ impl Report {
         let cases = self.cases.iter().map(of_case);
         let (memory, persistence) =
             (self.memory.iter().map(of_memory), self.persistence.iter().map(of_persistence));
-        let rows: Vec<String> = cases.chain(latency).chain(memory).chain(persistence).collect();
+        let parallel = self.parallel.iter().map(|(io_threads, parallel)| of_parallel(*io_threads, parallel));
+        let rows: Vec<String> =
+            cases.chain(latency).chain(parallel).chain(memory).chain(persistence).collect();
         let (quick, rows) = (self.quick, rows.join(",\n"));
         format!("{{\"quick\":{quick},\"rows\":[\n{rows}\n]}}\n")
     }
@@ -60,6 +63,20 @@ fn of_latency(io_threads: Option<u32>, latency: &Result<Latency, Error>) -> Stri
         }
     }
     closed(row, latency.as_ref().err())
+}
+
+fn of_parallel(io_threads: Option<u32>, parallel: &Result<Parallel, Error>) -> String {
+    let passes = parallel.as_ref().is_ok_and(Parallel::passes);
+    let mut row = head(PARALLEL, Group::Scripts, io_threads, passes);
+    if let Ok(parallel) = parallel {
+        let _ = write!(
+            row,
+            r#","in_turn_ms":{:.2},"together_ms":{:.2}"#,
+            parallel.in_turn.as_secs_f64() * 1e3,
+            parallel.together.as_secs_f64() * 1e3
+        );
+    }
+    closed(row, parallel.as_ref().err())
 }
 
 fn of_memory(memory: &Memory) -> String {

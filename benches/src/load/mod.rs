@@ -7,6 +7,7 @@ mod json;
 mod latency;
 mod memory;
 mod options;
+mod parallel;
 mod persistence;
 mod process;
 mod programs;
@@ -14,6 +15,7 @@ mod redis_benchmark;
 mod report;
 mod rounds;
 mod rows;
+mod scripts;
 mod statistics;
 mod stop;
 mod subscribers;
@@ -72,6 +74,11 @@ fn run(options: &Options) -> Result<bool, Error> {
     for &io_threads in &options.io_threads {
         if options.wants(rows::OTHER_SHARDS, Group::Base) {
             report.latency.push((io_threads, kept(latency::measure(options, &programs, io_threads))?));
+        }
+    }
+    for &io_threads in &options.io_threads {
+        if options.wants(rows::PARALLEL, Group::Scripts) {
+            report.parallel.push((io_threads, kept(parallel::measure(options, &programs, io_threads))?));
         }
     }
     for row in memory::ROWS.iter().filter(|row| options.wants(row.name, Group::Memory)) {

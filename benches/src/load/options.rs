@@ -14,7 +14,7 @@ Compares Moonshard with redis-server under the same load, in turn and in rounds.
 
   --rounds N        rounds (3); medians are shown
   --only NAMES      rows whose name contains one of these words, separated by commas (see --list)
-  --group NAMES     rows of these groups: base, types (in pipelines), single (the same commands one at a time), spread
+  --group NAMES     rows of these groups: base, scripts, types (in pipelines), single (the same commands one at a time), spread
                     (over a million small collections), memory, persistence
   --requests N      requests of each row and round, instead of each row's own number
   --quick           one round, a tenth of the requests and of the keys: whether everything works, not how fast

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::latency::{Latency, P999_MAX_US, Quantiles};
 use super::memory::Memory;
 use super::options::Options;
+use super::parallel::{Parallel, SPEEDUP_MIN};
 use super::persistence::Outcome;
 use super::rounds::{Case, Sample};
 use super::statistics::{median, spread};
@@ -16,6 +17,8 @@ pub struct Report {
     pub cases: Vec<Case>,
     /// Latencies beside an endless script, by Moonshard's I/O threads.
     pub latency: Vec<(Option<u32>, Result<Latency, Error>)>,
+    /// Scripts of different shards, by Moonshard's I/O threads.
+    pub parallel: Vec<(Option<u32>, Result<Parallel, Error>)>,
     /// Memory.
     pub memory: Vec<Memory>,
     /// Snapshots and the log.
@@ -81,6 +84,7 @@ impl Report {
         Self {
             cases: Vec::new(),
             latency: Vec::new(),
+            parallel: Vec::new(),
             memory: Vec::new(),
             persistence: Vec::new(),
             out_of_time: false,
@@ -94,6 +98,7 @@ impl Report {
             |(_, latency): &(_, Result<Latency, Error>)| latency.as_ref().is_ok_and(Latency::passes);
         self.cases.iter().all(Case::passes)
             && self.latency.iter().all(latency)
+            && self.parallel.iter().all(|(_, parallel)| parallel.as_ref().is_ok_and(Parallel::passes))
             && self.memory.iter().all(Memory::passes)
             && self.persistence.iter().all(Outcome::passes)
     }
@@ -197,6 +202,30 @@ impl Report {
         Ok(())
     }
 
+    fn write_parallel(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.parallel.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nCPU-bound scripts on four keys of different shards (milliseconds)")?;
+        writeln!(f, "{:<30} {:>8} | {:>9} {:>9} {:>9} |", "", "io", "in turn", "together", "speedup")?;
+        for (io_threads, parallel) in &self.parallel {
+            match parallel {
+                Ok(parallel) => writeln!(
+                    f,
+                    "{:<30} {:>8} | {:>9.1} {:>9.1} {:>9.2} | >= {SPEEDUP_MIN:.2} {}",
+                    "scripts of four shards",
+                    threads(*io_threads),
+                    parallel.in_turn.as_secs_f64() * 1e3,
+                    parallel.together.as_secs_f64() * 1e3,
+                    parallel.speedup(),
+                    verdict(parallel.passes()),
+                )?,
+                Err(error) => writeln!(f, "{:<30} {:>8} | FAIL: {error}", "", threads(*io_threads))?,
+            }
+        }
+        Ok(())
+    }
+
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.memory.is_empty() {
             return Ok(());
@@ -274,6 +303,7 @@ impl fmt::Display for Report {
             self.write_bound(f)?;
         }
         self.write_latency(f)?;
+        self.write_parallel(f)?;
         self.write_memory(f)?;
         self.write_persistence(f)?;
         if self.out_of_time {

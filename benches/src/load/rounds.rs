@@ -9,6 +9,7 @@ use super::programs::Programs;
 use super::redis_benchmark::{self, Run, What};
 use super::report::Report;
 use super::rows::{Command, Load, On, ROWS, Row};
+use super::scripts::{Call, Script};
 use super::stop;
 use super::subscribers::Subscribers;
 use std::time::{Duration, Instant};
@@ -193,7 +194,7 @@ fn take_turns(
 fn sample(subject: &mut Subject, row: &Row, options: &Options) -> Result<Sample, Error> {
     let requests = options.requests.unwrap_or_else(|| options.scaled(row.requests));
     let mut keys = options.scaled(KEYS);
-    let sha;
+    let mut sha = String::new();
     let value = "x".repeat(VALUE_LEN);
     let words: Vec<&str>;
     let mut client = Client::connect(subject.server.port())?;
@@ -201,9 +202,12 @@ fn sample(subject: &mut Subject, row: &Row, options: &Options) -> Result<Sample,
     let what = match row.load {
         Load::Test(test) => What::Test(test),
         Load::Collection(test, _) => What::Test(test),
-        Load::Script(source) => {
-            sha = client.text(&[b"SCRIPT", b"LOAD", source.as_bytes()])?;
-            words = vec!["EVALSHA", &sha, "1", "key:__rand_int__", &value];
+        Load::Script(script) => {
+            if let Some(data) = script.data {
+                keep(subject, &mut client, data, requests, options)?;
+            }
+            keys = keys.min(script.keys);
+            words = call(script, &mut client, &mut sha, &value)?;
             What::Command(&words)
         }
         Load::Command(command) => {
@@ -235,6 +239,43 @@ fn sample(subject: &mut Subject, row: &Row, options: &Options) -> Result<Sample,
     Ok(Sample { cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64, per_second })
 }
 
+/// Puts data that stays into a server, if it is not there yet.
+fn keep(
+    subject: &mut Subject,
+    client: &mut Client,
+    data: &'static Data,
+    requests: u64,
+    options: &Options,
+) -> Result<(), Error> {
+    if !subject.holds.contains(&data.name) {
+        client.fill(options.amount(data.amount, requests), data.request)?;
+        subject.holds.push(data.name);
+    }
+    Ok(())
+}
+
+/// The words of a script's call, which it makes possible. `sha` is room for its SHA1.
+fn call<'w>(
+    script: &'static Script,
+    client: &mut Client,
+    sha: &'w mut String,
+    value: &'w str,
+) -> Result<Vec<&'w str>, Error> {
+    let (command, name): (_, &str) = match script.call {
+        Call::Sha(text) => {
+            *sha = client.text(&[b"SCRIPT", b"LOAD", text.as_bytes()])?;
+            ("EVALSHA", sha)
+        }
+        Call::Text(text) => ("EVAL", text),
+        Call::Function(library, function) => {
+            client.text(&[b"FUNCTION", b"LOAD", b"REPLACE", library.as_bytes()])?;
+            ("FCALL", function)
+        }
+    };
+    let given = |&word: &&'static str| if word == "__value__" { value } else { word };
+    Ok([command, name, "1", script.key].into_iter().chain(script.args.iter().map(given)).collect())
+}
+
 /// The key that a row's requests grow or empty, and that is deleted before and after.
 const fn fresh_key(row: &Row) -> Option<&'static str> {
     match &row.load {
@@ -255,11 +296,7 @@ fn prepare(
 ) -> Result<Option<Subscribers>, Error> {
     match &command.on {
         On::Kept(data) => {
-            let Data { name, amount, request } = data;
-            if !subject.holds.contains(name) {
-                client.fill(options.amount(*amount, requests), request)?;
-                subject.holds.push(name);
-            }
+            keep(subject, client, data, requests, options)?;
             Ok(None)
         }
         On::Subscribers(count, channel) => Subscribers::new(subject.server.port(), *count, channel).map(Some),

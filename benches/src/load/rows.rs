@@ -1,17 +1,22 @@
 //! The rows of the comparison: what is sent, and what Moonshard is to reach against redis-server.
 
 use super::data::{self, COLLECTIONS, Data, SET_PAIRS};
+use super::scripts::{self, Script};
 use super::{memory, persistence};
 use std::sync::LazyLock;
 
 /// GETs on other shards while one shard runs an endless script.
 pub const OTHER_SHARDS: &str = "other-shards";
+/// Scripts of different shards at the same time.
+pub const PARALLEL: &str = "parallel";
 
 /// Rows that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// GET, SET, hot collections, scripts, and what is beside an endless script.
     Base,
+    /// Scripts and functions.
+    Scripts,
     /// Commands of every type, in pipelines.
     Types,
     /// The same commands, one request at a time.
@@ -26,13 +31,14 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are run and shown.
-    pub const ALL: [Self; 6] =
-        [Self::Base, Self::Types, Self::Single, Self::Spread, Self::Memory, Self::Persistence];
+    pub const ALL: [Self; 7] =
+        [Self::Base, Self::Scripts, Self::Types, Self::Single, Self::Spread, Self::Memory, Self::Persistence];
 
     /// Its name, for `--group`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Base => "base",
+            Self::Scripts => "scripts",
             Self::Types => "types",
             Self::Single => "single",
             Self::Spread => "spread",
@@ -49,8 +55,8 @@ pub enum Load {
     Test(&'static str),
     /// One of its own tests, which grows one collection: its key is deleted before and after.
     Collection(&'static str, &'static str),
-    /// EVALSHA of this script with one random key and one value.
-    Script(&'static str),
+    /// A script or a function.
+    Script(&'static Script),
     /// A command of a type.
     Command(&'static Command),
 }
@@ -149,13 +155,14 @@ impl Row {
         }
     }
 
-    fn script(name: &str, label: &'static str, script: &'static str, requests: u64, cpu_max: f64) -> Self {
+    fn script(script: &'static Script, group: Group) -> Self {
         Self {
+            group,
             load: Load::Script(script),
-            requests,
-            cpu_max,
+            requests: script.requests,
+            cpu_max: script.cpu_max,
             throughput_min: None,
-            ..Self::test(name, label, "", 16).without_bound()
+            ..Self::test(script.name, script.label, "", 16).without_bound()
         }
     }
 
@@ -189,13 +196,6 @@ impl Row {
         }
     }
 }
-
-const GET_AND_SET: &str =
-    "local old = redis.call('GET', KEYS[1]); redis.call('SET', KEYS[1], ARGV[1]); return old";
-const ADDITIONS: &str =
-    "local sum = 0; for i = 1, 1000 do sum = sum + i end; return redis.call('SET', KEYS[1], sum)";
-const FORMATS: &str = "local parts = {}; for i = 1, 100 do parts[i] = string.format('%d:%s', i, ARGV[1]) end; \
-                       return #table.concat(parts, ',')";
 
 /// Random keys of redis-benchmark's own tests.
 const KEYS: u64 = 1_000_000;
@@ -403,14 +403,17 @@ pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
         Row::collection("hset-p16", "HSET", "hset", "myhash"),
         Row::test("get-p64", "GET", "get", 64),
         Row::test("set-p64", "SET", "set", 64),
-        Row::script("script-get-set", "EVALSHA: GET and SET", GET_AND_SET, 500_000, 0.50),
-        Row::script("script-additions", "EVALSHA: 1,000 additions, SET", ADDITIONS, 150_000, 0.40),
-        Row::script("script-formats", "EVALSHA: 100 formats, concat", FORMATS, 80_000, 0.30),
     ];
     let of = |commands: &'static [Command], group| commands.iter().map(move |it| Row::command(it, group));
     let commands =
         of(&TYPES, Group::Types).chain(of(&TYPES, Group::Single)).chain(of(&SPREAD, Group::Spread));
-    base.into_iter().chain(commands).collect()
+    let scripts =
+        |scripts: &'static [Script], group| scripts.iter().map(move |script| Row::script(script, group));
+    base.into_iter()
+        .chain(scripts(&scripts::BASE, Group::Base))
+        .chain(scripts(&scripts::SCRIPTS, Group::Scripts))
+        .chain(commands)
+        .collect()
 });
 
 /// The names of all rows, with their groups.
@@ -418,5 +421,5 @@ pub fn names() -> impl Iterator<Item = (&'static str, Group)> {
     let memory = memory::ROWS.iter().map(|row| (row.name, Group::Memory));
     let persistence = persistence::ROWS.iter().map(|row| (row.name, Group::Persistence));
     let own = ROWS.iter().map(|row| (&*row.name, row.group));
-    own.chain([(OTHER_SHARDS, Group::Base)]).chain(memory).chain(persistence)
+    own.chain([(OTHER_SHARDS, Group::Base), (PARALLEL, Group::Scripts)]).chain(memory).chain(persistence)
 }
