@@ -2,6 +2,7 @@
 
 mod commands;
 mod engine;
+mod journal;
 mod keyspace;
 mod lock;
 mod look_up;
@@ -23,5 +24,6 @@ fn main() {
     commands::benches(&mut criterion);
     scripts::benches(&mut criterion);
     lock::benches(&mut criterion);
+    journal::benches(&mut criterion);
     criterion.final_summary();
 }
