@@ -31,10 +31,7 @@ impl Call<'_, '_> {
             // What is loaded so far must not take the place of what is on the disk.
             () if self.server.persistence.loading.is_active() => Ok(()),
             () if no_save => self.server.sync_log_at_end().await,
-            () if save => match self.server.sync_log_at_end().await {
-                Ok(()) => self.server.save_after_others().await,
-                failed => failed,
-            },
+            () if save => self.server.save_at_end().await,
             () => self.server.keep_at_end().await,
         };
         if saved.is_err() && !force {

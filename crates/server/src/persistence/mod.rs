@@ -22,6 +22,7 @@ pub use reload::reload;
 
 use crate::config::Settings;
 use crate::figures::ShardFigures;
+use crate::pause::Paused;
 use crate::server::{Server, engine_settings, unix_ms};
 use crate::shards::ShardGuards;
 use activity::Claim;
@@ -40,6 +41,9 @@ use std::time::Duration;
 
 /// After a failure, the next attempt of its own waits so long.
 const RETRY_MS: u64 = 5_000;
+
+/// Writes that come while the server ends are held back for as long as that takes.
+const END_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// How often to look whether another snapshot is done.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -254,21 +258,77 @@ impl Server {
         self.write_snapshot(begun).await.map_err(|error| Error::text(format!("ERR {error}")))
     }
 
-    /// Brings the log to the disk before the server ends.
+    /// Brings the log to the disk before the server ends. From then on nothing is changed any more, so nobody is told of
+    /// a change that is lost.
     ///
     /// # Errors
-    /// When it fails.
-    pub async fn sync_log_at_end(&self) -> Result<(), Error> {
-        self.sync_log().await.map_err(|error| Error::text(format!("ERR the log: {error}")))
+    /// When it fails; the server goes on then.
+    pub async fn sync_log_at_end(self: &Arc<Self>) -> Result<(), Error> {
+        self.at_end(async |_| Ok(())).await
     }
 
-    /// Brings the log to the disk, and takes the last snapshot before the server ends, if the settings have save points.
+    /// Takes the last snapshot before the server ends, and brings the log to the disk, as above.
     ///
     /// # Errors
-    /// When one of them fails.
+    /// When one of them fails; the server goes on then.
+    pub async fn save_at_end(self: &Arc<Self>) -> Result<(), Error> {
+        self.at_end(async |server| server.save_after_others().await).await
+    }
+
+    /// Keeps what the settings say before the server ends: the log, and a snapshot if there are save points.
+    ///
+    /// # Errors
+    /// When one of them fails; the server goes on then.
     pub async fn keep_at_end(self: &Arc<Self>) -> Result<(), Error> {
-        self.sync_log_at_end().await?;
-        if self.config.load().save.0.is_empty() { Ok(()) } else { self.save_after_others().await }
+        if self.config.load().save.0.is_empty() {
+            self.sync_log_at_end().await
+        } else {
+            self.save_at_end().await
+        }
+    }
+
+    async fn at_end(
+        self: &Arc<Self>,
+        save: impl AsyncFnOnce(&Arc<Self>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.pause.start(END_PAUSE, Paused::Writes);
+        let kept = match save(self).await {
+            Ok(()) => self.sync_log_for_good().await,
+            failed => failed,
+        };
+        if kept.is_err() {
+            self.pause.end();
+        }
+        kept
+    }
+
+    /// Brings the log to the disk and keeps all shards locked: the process is about to end, and what was under way when
+    /// clients were paused must not be answered after that.
+    async fn sync_log_for_good(&self) -> Result<(), Error> {
+        if self.persistence.log.state() == LogState::Off {
+            return Ok(());
+        }
+        let all: Vec<usize> = (0..self.shards.len()).collect();
+        let lock = async {
+            loop {
+                match lock_all(&self.shards, &all).await {
+                    Ok(guards) => return guards,
+                    Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+                }
+            }
+        };
+        tokio::pin!(lock);
+        let guards = loop {
+            // A script would hold its shard for as long as it likes.
+            self.end_scripts();
+            tokio::select! {
+                guards = &mut lock => break guards,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        };
+        self.sync_log().await.map_err(|error| Error::text(format!("ERR the log: {error}")))?;
+        std::mem::forget(guards);
+        Ok(())
     }
 
     /// Takes a snapshot, once the one is done that may be going on.
