@@ -562,6 +562,34 @@ fn scripts_and_functions_are_recorded() {
     assert_eq!(client.ask("FCALL f 0").raw, b":1\r\n");
 }
 
+#[test]
+fn keys_that_were_sent_away_are_recorded_as_deleted() {
+    let target = Server::redis(&[]);
+    let mut both = Both::start(16);
+    both.pair.both(&["MSET", "a", "1", "b", "2", "c", "3", "stays", "4"]);
+    both.end_piece();
+    let port = target.port().to_string();
+    let migrate = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "REPLACE", "KEYS", "a", "none", "b", "c"];
+    both.pair.both(&migrate);
+    both.pair.both(&["MIGRATE", "127.0.0.1", &port, "stays", "0", "5000", "COPY", "REPLACE"]);
+    both.end_piece();
+    let [ours, theirs] = both.pieces();
+    assert_eq!(ours[1].len(), 1);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        compare(ours, theirs).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
+#[test]
+fn keys_that_debug_makes_are_recorded() {
+    let server = Server::moonshard(4, &[recorded::ARGS, &["--enable-debug-command", "yes"]].concat());
+    assert_eq!(server.connect().ask("DEBUG POPULATE 2500 made 7").raw, b"+OK\r\n");
+    let kept = Kept::of(server);
+    assert_eq!(kept.content.len(), 2500);
+    kept.compare_with_moonshard("DEBUG POPULATE");
+    kept.compare_with_redis("DEBUG POPULATE");
+}
+
 /// Clients that wait, what serves them, and how many are served.
 const WAITS: &[(&[&str], &str)] = &[
     (&["BLPOP src other 0"], "RPUSH src a"),

@@ -29,12 +29,12 @@ pub(super) fn consumer_for(group: &mut Group, name: &[u8], now_ms: u64) -> Optio
     group.create_consumer(name, now_ms).map(|consumer| (consumer, true))
 }
 
-/// Says how to make an entry, whose id is spelt so, pending as it is now, and the group's last id with it, which was
-/// `last_id` when the entry became pending, or is as it was then.
+/// Says how to make an entry, whose id is spelt so, pending for the consumer as it is now, and the group's last id with
+/// it, which was `last_id` when the entry became pending, or is as it was then.
 pub(super) fn replay_pending(
     cx: &mut Ctx<'_>,
     key: &[u8],
-    group_name: &[u8],
+    (group_name, consumer): (&[u8], &[u8]),
     (id, text): (StreamId, &[u8]),
     last_id: Option<StreamId>,
 ) {
@@ -44,9 +44,8 @@ pub(super) fn replay_pending(
     let Ok(Some(stream)) = cx.keys.get_as::<Stream>(key) else { return };
     let Some(group) = stream.group(group_name) else { return };
     let Some(pending) = group.find_pending(id).copied() else { return };
-    let name = group.consumer_name(pending.consumer).to_vec();
     let last_id = last_id.unwrap_or(group.last_id);
-    replay_claim(cx, key, group_name, &name, text, pending, last_id);
+    replay_claim(cx, key, group_name, consumer, text, pending, last_id);
 }
 
 /// Says how to make an entry pending for a consumer.

@@ -102,12 +102,15 @@ fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.keys.changed(EventClass::empty(), "xautoclaim", key);
     }
     let (mut claimed, mut said) = (outcome.claimed.into_iter(), 0);
-    for (id, pending, at, consumer) in dropped {
-        claimed.by_ref().take(at - said).for_each(|id| replay_pending(cx, key, name, (id, &id.text()), None));
+    for (id, pending, at, owner) in dropped {
+        claimed
+            .by_ref()
+            .take(at - said)
+            .for_each(|id| replay_pending(cx, key, (name, consumer), (id, &id.text()), None));
         said = at;
-        replay_claim(cx, key, name, &consumer, &id.text(), pending, last_id);
+        replay_claim(cx, key, name, &owner, &id.text(), pending, last_id);
     }
-    claimed.for_each(|id| replay_pending(cx, key, name, (id, &id.text()), None));
+    claimed.for_each(|id| replay_pending(cx, key, (name, consumer), (id, &id.text()), None));
     DONE
 }
 

@@ -170,7 +170,7 @@ fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             Some(Dropped { pending, consumer }) => {
                 replay_claim(cx, key, name, &consumer, text, pending, last_id);
             }
-            None => replay_pending(cx, key, name, (id, text), None),
+            None => replay_pending(cx, key, (name, args.raw(3)), (id, text), None),
         }
     }
     if advanced && count == 0 && !has_dropped {

@@ -185,7 +185,7 @@ impl Part<'_> {
             for id in delivered {
                 // A new entry has become the last that was read.
                 let last_id = (self.after == NEW_ENTRIES).then_some(id);
-                replay_pending(cx, self.key, self.group, (id, &id.text()), last_id);
+                replay_pending(cx, self.key, (self.group, self.consumer), (id, &id.text()), last_id);
             }
         }
     }
