@@ -345,6 +345,21 @@ impl Pod {
         }
     }
 
+    /// Probes as the kubelet does until clients are sent to it.
+    fn wait_until_ready(&mut self) {
+        self.wait_until_up();
+        let deadline = Instant::now() + UP_WITHIN;
+        loop {
+            let probe = self.probe("readinessProbe");
+            if probe.status.success() {
+                return;
+            }
+            let answer = String::from_utf8_lossy(&probe.stderr).into_owned();
+            assert!(Instant::now() < deadline, "not ready: {answer}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Asks the process to end, as the kubelet does; its exit code, or none if it outlives the grace period.
     fn stop(&mut self) -> Option<i32> {
         let grace = number(pod_of(&self.set), "terminationGracePeriodSeconds");
@@ -403,9 +418,7 @@ fn the_pod_runs_as_written() {
         assert!(!pod.passes(probe), "{probe} succeeds before anything runs");
     }
     pod.start();
-    pod.wait_until_up();
-    let ready = pod.probe("readinessProbe");
-    assert!(ready.status.success(), "not ready: {}", String::from_utf8_lossy(&ready.stderr));
+    pod.wait_until_ready();
     assert!(pod.passes("livenessProbe"));
 
     let mut client = pod.connect();
@@ -425,13 +438,83 @@ fn the_pod_runs_as_written() {
     assert!(!pod.passes("livenessProbe"), "alive after its end");
 }
 
+/// A setting of the configuration in the ConfigMap.
+fn setting(name: &str) -> String {
+    let conf = text(&resource("ConfigMap", "moonshard"), "data/moonshard.conf");
+    let line = conf.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("{name} is not set")).to_owned()
+}
+
+#[test]
+fn what_was_written_outlives_the_pod() {
+    let mut pod = Pod::new();
+    for round in 0..3 {
+        pod.start();
+        pod.wait_until_ready();
+        let mut client = pod.connect();
+        reply(&mut client, &["AUTH", &pod.password()]);
+        for earlier in 0..round {
+            assert!(
+                reply(&mut client, &["GET", &format!("key:{earlier}")]).contains("value"),
+                "round {round}"
+            );
+        }
+        assert!(reply(&mut client, &["SET", &format!("key:{round}"), "value"]).contains("OK"));
+        assert_eq!(pod.stop(), Some(0));
+        // The log alone is enough.
+        let _ = fs::remove_file(pod.root.join("data/dump.rdb"));
+        assert!(pod.root.join("data/appendonlydir").is_dir());
+    }
+}
+
+#[test]
+fn a_pod_that_loads_is_alive_and_not_ready() {
+    let mut pod = Pod::new();
+    let folder = pod.root.join("data/appendonlydir");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("appendonly.aof.manifest"), "file appendonly.aof.1.incr.aof seq 1 type i\n")
+        .unwrap();
+    let commands: String =
+        (0..200).map(|n| format!("*3\r\n$3\r\nSET\r\n$3\r\n{n:03}\r\n$1\r\nx\r\n")).collect();
+    fs::write(folder.join("appendonly.aof.1.incr.aof"), commands).unwrap();
+    let conf = pod.root.join("conf/moonshard.conf");
+    fs::write(&conf, fs::read_to_string(&conf).unwrap() + "\nkey-load-delay 1000000\n").unwrap();
+    pod.start();
+    pod.wait_until_up();
+    assert!(pod.passes("livenessProbe"));
+    let probe = pod.probe("readinessProbe");
+    assert!(
+        !probe.status.success() && String::from_utf8_lossy(&probe.stderr).contains("LOADING"),
+        "{probe:?}"
+    );
+    let mut client = pod.connect();
+    reply(&mut client, &["AUTH", &pod.password()]);
+    assert!(reply(&mut client, &["CONFIG", "SET", "key-load-delay", "0"]).contains("OK"));
+    pod.wait_until_ready();
+    assert!(reply(&mut client, &["DBSIZE"]).contains(":200"));
+}
+
+#[test]
+fn there_is_room_and_time_for_what_is_written() {
+    assert_eq!((setting("appendonly"), setting("appendfsync")), ("yes".to_owned(), "everysec".to_owned()));
+    let set = resource("StatefulSet", "moonshard");
+    let maxmemory = bytes(&setting("maxmemory"));
+    let claim = text(&set, "spec/volumeClaimTemplates/0/spec/resources/requests/storage");
+    assert!(bytes(&claim) >= 5 * maxmemory, "{claim} for {maxmemory} bytes");
+    let grace = number(pod_of(&set), "terminationGracePeriodSeconds") as u64;
+    assert!(grace * 20_000_000 >= maxmemory, "{grace} seconds for {maxmemory} bytes");
+    let mount =
+        list(container_of(&set), "volumeMounts").into_iter().find(|mount| text(mount, "name") == "data");
+    assert_eq!(mount.map(|mount| text(&mount, "mountPath")), Some(setting("dir")));
+}
+
 #[test]
 fn the_image_alone_answers_and_keeps_protected_mode() {
     let mut pod = Pod::new();
     let mut command = pod.command(&[instruction("ENTRYPOINT"), instruction("CMD")].concat());
     command.args(["--port", &pod.port.to_string()]);
     pod.spawn(&mut command);
-    pod.wait_until_up();
+    pod.wait_until_ready();
     assert!(reply(&mut pod.connect(), &["PING"]).contains("PONG"));
     assert!(reply(&mut pod.connect(), &["CONFIG", "GET", "protected-mode"]).contains("yes"));
     assert_eq!(pod.stop(), Some(0), "the exit code after SIGTERM");

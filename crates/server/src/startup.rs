@@ -2,7 +2,7 @@
 
 use crate::acl::{self, DeclaredUser};
 use crate::cluster::{Cluster, NodeId};
-use crate::config::{Config, Launch, Settings, Startup};
+use crate::config::{Config, Launch, Settings, ShutdownFlags, Startup};
 use crate::listener::Listeners;
 use crate::runtime::IoThreads;
 use crate::server::{Server, unix_ms};
@@ -93,7 +93,7 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
             tracing::info!(path = %String::from_utf8_lossy(path), "ready to accept connections");
         }
         threads.spawn(cron::run(server.clone()));
-        threads.block_on(signals.wait_for_end(&server));
+        threads.block_on(signals.wait_for_end(&server))?;
     }
     server.end_scripts();
     tracing::info!("bye");
@@ -127,7 +127,7 @@ async fn load(
             let failed = "the data was not loaded: the thread that does so has failed";
             outcome.map_err(|_| failed)?.map(Some).map_err(Into::into)
         }
-        () = signals.wait(server) => {
+        _ = signals.wait(server) => {
             tracing::warn!("the server is to end while it loads: nothing is saved");
             Ok(None)
         }
@@ -170,30 +170,37 @@ impl Signals {
         Ok(Self { terminate, interrupt })
     }
 
-    /// Waits for SHUTDOWN, SIGTERM or SIGINT.
-    async fn wait(&mut self, server: &Server) {
+    /// Waits for SHUTDOWN, SIGTERM or SIGINT. Returns how the server is to end, if a signal says so.
+    async fn wait(&mut self, server: &Server) -> Option<ShutdownFlags> {
         tokio::select! {
-            () = server.shutdown.requested() => tracing::info!("user requested shutdown"),
-            _ = self.terminate.recv() => tracing::info!("received SIGTERM, shutting down"),
-            _ = self.interrupt.recv() => tracing::info!("received SIGINT, shutting down"),
+            () = server.shutdown.requested() => {
+                tracing::info!("user requested shutdown");
+                None
+            }
+            _ = self.terminate.recv() => {
+                tracing::info!("received SIGTERM, shutting down");
+                Some(server.config.load().shutdown_on_sigterm)
+            }
+            _ = self.interrupt.recv() => {
+                tracing::info!("received SIGINT, shutting down");
+                Some(server.config.load().shutdown_on_sigint)
+            }
         }
     }
 
     /// Waits until the server is to end, and what it was told to keep is kept.
-    async fn wait_for_end(mut self, server: &Arc<Server>) {
-        loop {
-            self.wait(server).await;
-            if server.shutdown.is_requested() {
-                return;
-            }
-            // Like Redis, the server would rather stay than lose what it was told to keep.
-            match server.keep_at_end().await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::error!("what was written could not be kept, so the server stays: {error}")
-                }
+    ///
+    /// # Errors
+    /// When somebody interrupts the end itself.
+    async fn wait_for_end(mut self, server: &Arc<Server>) -> Result<(), &'static str> {
+        while let Some(how) = self.wait(server).await {
+            tokio::select! {
+                // Like Redis, the server would rather stay than lose what it was told to keep.
+                kept = server.keep_at_end(how) => if kept.is_ok() { break },
+                _ = self.interrupt.recv() => return Err("interrupted again: not everything is kept"),
             }
         }
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ pub use loading::{Loading, Progress};
 pub use log::{Log, State as LogState};
 pub use reload::reload;
 
-use crate::config::Settings;
+use crate::config::{Settings, ShutdownFlags};
 use crate::figures::ShardFigures;
 use crate::pause::Paused;
 use crate::server::{Server, engine_settings, unix_ms};
@@ -258,55 +258,46 @@ impl Server {
         self.write_snapshot(begun).await.map_err(|error| Error::text(format!("ERR {error}")))
     }
 
-    /// Brings the log to the disk before the server ends. From then on nothing is changed any more, so nobody is told of
-    /// a change that is lost.
+    /// Keeps what is to be kept before the server ends: a last snapshot, if the settings have save points or `how` asks
+    /// for it, and the log. From then on nothing is changed any more, so nobody is told of a change that is lost. What is
+    /// loaded so far must not take the place of what is on the disk, so nothing is done while that goes on.
     ///
     /// # Errors
-    /// When it fails; the server goes on then.
-    pub async fn sync_log_at_end(self: &Arc<Self>) -> Result<(), Error> {
-        self.at_end(async |_| Ok(())).await
-    }
-
-    /// Takes the last snapshot before the server ends, and brings the log to the disk, as above.
-    ///
-    /// # Errors
-    /// When one of them fails; the server goes on then.
-    pub async fn save_at_end(self: &Arc<Self>) -> Result<(), Error> {
-        self.at_end(async |server| server.save_after_others().await).await
-    }
-
-    /// Keeps what the settings say before the server ends: the log, and a snapshot if there are save points.
-    ///
-    /// # Errors
-    /// When one of them fails; the server goes on then.
-    pub async fn keep_at_end(self: &Arc<Self>) -> Result<(), Error> {
-        if self.config.load().save.0.is_empty() {
-            self.sync_log_at_end().await
-        } else {
-            self.save_at_end().await
+    /// When one of them fails, unless `how` says to end nevertheless; the server goes on then.
+    pub async fn keep_at_end(self: &Arc<Self>, how: ShutdownFlags) -> Result<(), Error> {
+        if self.persistence.loading.is_active() {
+            return Ok(());
         }
-    }
-
-    async fn at_end(
-        self: &Arc<Self>,
-        save: impl AsyncFnOnce(&Arc<Self>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        let (by_itself, force) = (!self.config.load().save.0.is_empty(), how.contains(ShutdownFlags::FORCE));
+        let saves = how.contains(ShutdownFlags::SAVE) || (by_itself && !how.contains(ShutdownFlags::NOSAVE));
         self.pause.start(END_PAUSE, Paused::Writes);
-        let kept = match save(self).await {
-            Ok(()) => self.sync_log_for_good().await,
-            failed => failed,
-        };
-        if kept.is_err() {
-            self.pause.end();
+        let mut kept = if saves { self.save_after_others().await } else { Ok(()) };
+        if kept.is_ok() || force {
+            kept = kept.and(self.sync_log_for_good().await);
         }
-        kept
+        match kept {
+            Err(error) if force => {
+                tracing::error!("not everything could be kept, and the server ends nevertheless: {error}");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("not everything could be kept, so the server stays: {error}");
+                self.pause.end();
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Brings the log to the disk and keeps all shards locked: the process is about to end, and what was under way when
     /// clients were paused must not be answered after that.
     async fn sync_log_for_good(&self) -> Result<(), Error> {
-        if self.persistence.log.state() == LogState::Off {
-            return Ok(());
+        match self.persistence.log.state() {
+            LogState::Off => return Ok(()),
+            LogState::Waiting if self.persistence.activity() == Activity::Rewrite => {
+                return Err(Error::fixed("ERR the first base of the log is being written"));
+            }
+            LogState::Waiting | LogState::On => {}
         }
         let all: Vec<usize> = (0..self.shards.len()).collect();
         let lock = async {
