@@ -121,11 +121,16 @@ fn info_tells_how_far_it_is() {
         names.map(|(name, _)| name.to_owned()).filter(|name| name.contains("loading")).collect()
     };
     assert_eq!(names(&mut mine), names(&mut theirs));
-    assert_eq!(field(&mut mine, "loading_total_bytes"), Some(total));
-    assert_eq!(field(&mut mine, "loading_rdb_used_mem"), field(&mut theirs, "loading_rdb_used_mem"));
+    // It listens before it has looked at the file.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while field(&mut mine, "loading_total_bytes").as_ref() != Some(&total)
+        || field(&mut mine, "loading_rdb_used_mem") != field(&mut theirs, "loading_rdb_used_mem")
+    {
+        assert!(Instant::now() < deadline, "not the total {total}");
+    }
     let loaded =
         |client: &mut Client| -> u64 { field(client, "loading_loaded_bytes").unwrap().parse().unwrap() };
-    let (before, deadline) = (loaded(&mut mine), Instant::now() + Duration::from_secs(10));
+    let before = loaded(&mut mine);
     while loaded(&mut mine) == before {
         assert!(Instant::now() < deadline, "it stands still");
     }
