@@ -74,11 +74,11 @@ fn what_cannot_be_kept_is_in_the_way_of_an_end_that_is_not_forced() {
         for words in ["SHUTDOWN", "SHUTDOWN SAVE", "SHUTDOWN NOW"] {
             assert_eq!(client.ask(words).text(), refused, "{words}, {kind:?}");
         }
-        server.signal(libc::SIGTERM);
-        assert_eq!(client.ask("GET key").raw, b"$5\r\nvalue\r\n");
         for words in ["SHUTDOWN ABORT", "SHUTDOWN SAVE NOSAVE", "SHUTDOWN ABORT NOW", "SHUTDOWN LATER"] {
             assert!(client.ask(words).error().is_some(), "{words}, {kind:?}");
         }
+        server.signal(libc::SIGTERM);
+        assert_eq!(client.ask("GET key").raw, b"$5\r\nvalue\r\n");
         assert!(server.is_alive());
         client.send(&["SHUTDOWN", "FORCE"]).unwrap();
         assert_eq!(server.wait_for_exit(WITHIN), Some(0), "{kind:?}");
