@@ -303,6 +303,15 @@ fn a_torn_end_is_cut_off_when_asked_to() {
         assert_eq!(fs::read(&increment).unwrap(), whole);
         assert_eq!(their_check("redis-check-aof", Path::new(manifest)).code, Some(0));
     }
+    // The increment of a rewrite that has just begun is named, and nothing is in it.
+    let mut text = fs::read_to_string(manifest).unwrap();
+    text.push_str("file begun seq 99 type i\n");
+    fs::write(manifest, text).unwrap();
+    fs::write(Path::new(manifest).with_file_name("begun"), "").unwrap();
+    fs::write(&increment, &torn).unwrap();
+    let (code, text) = answered(&["check", "--fix", "--yes", manifest], "");
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(fs::read(&increment).unwrap(), whole);
 }
 
 #[test]

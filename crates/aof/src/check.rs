@@ -33,7 +33,8 @@ pub struct FileReport {
     pub path: PathBuf,
     /// What it is to the data.
     pub role: Role,
-    /// Whether it is the last of the files that make up the data: the only one that may be cut.
+    /// Whether it is the last of the files that something was written to: the only one that may be cut. A rewrite names
+    /// its increment before it is written to.
     pub last: bool,
     /// Its length in bytes.
     pub len: u64,
@@ -202,9 +203,12 @@ fn examine_manifest(disk: &dyn Disk, path: PathBuf, options: Options<'_>) -> Res
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let count = manifest.data().count();
     let mut files = Vec::with_capacity(count);
+    let is_empty = |entry: &crate::FileEntry| disk.len(&entry.path(&folder)).is_ok_and(|len| len == 0);
+    let empty_behind = manifest.data().rev().take_while(|entry| is_empty(entry)).count();
+    let last = count.saturating_sub(empty_behind).max(1);
     for (index, entry) in manifest.data().enumerate() {
         let role = if index == 0 && manifest.base.is_some() { Role::Base } else { Role::Increment };
-        let report = examine_file(disk, entry.path(&folder), role, index + 1 == count, options);
+        let report = examine_file(disk, entry.path(&folder), role, index + 1 == last, options);
         let ends = report.later.is_some();
         files.push(report);
         if ends {

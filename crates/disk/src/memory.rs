@@ -37,7 +37,8 @@ type Names = BTreeMap<PathBuf, Shared>;
 enum Change {
     Put(PathBuf, Shared),
     Remove(PathBuf),
-    Rename(PathBuf, PathBuf),
+    /// The file goes along: where it comes from need not be known on the disk.
+    Rename(PathBuf, PathBuf, Shared),
 }
 
 impl Change {
@@ -45,10 +46,9 @@ impl Change {
         match self {
             Self::Put(path, content) => drop(names.insert(path, content)),
             Self::Remove(path) => drop(names.remove(&path)),
-            Self::Rename(from, to) => {
-                if let Some(content) = names.remove(&from) {
-                    names.insert(to, content);
-                }
+            Self::Rename(from, to, content) => {
+                names.remove(&from);
+                names.insert(to, content);
             }
         }
     }
@@ -56,7 +56,7 @@ impl Change {
     fn is_in(&self, folder: &Path) -> bool {
         match self {
             Self::Put(path, _) | Self::Remove(path) => folder_of(path) == folder,
-            Self::Rename(from, to) => folder_of(from) == folder || folder_of(to) == folder,
+            Self::Rename(from, to, _) => folder_of(from) == folder || folder_of(to) == folder,
         }
     }
 }
@@ -144,8 +144,8 @@ impl Disk for MemoryDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.content(from)?;
-        self.0.lock().change(Change::Rename(from.to_owned(), to.to_owned()));
+        let content = self.content(from)?;
+        self.0.lock().change(Change::Rename(from.to_owned(), to.to_owned(), content));
         Ok(())
     }
 
@@ -253,6 +253,19 @@ mod tests {
         disk.rename(Path::new("d/f"), Path::new("d/g")).unwrap();
         disk.lose_power(&mut |_| 0);
         assert_eq!((read(&disk, "d/f").as_deref(), read(&disk, "d/g")), (Some(&b"kept"[..]), None));
+    }
+
+    #[test]
+    fn a_file_goes_from_one_folder_to_another() {
+        let disk = MemoryDisk::default();
+        disk.create_dir(Path::new("d")).unwrap();
+        let mut file = disk.create(Path::new("f")).unwrap();
+        file.write_all(b"kept").unwrap();
+        file.sync_data().unwrap();
+        disk.rename(Path::new("f"), Path::new("d/f")).unwrap();
+        disk.sync_dir(Path::new("d")).unwrap();
+        disk.lose_power(&mut |_| 0);
+        assert_eq!((read(&disk, "f"), read(&disk, "d/f").as_deref()), (None, Some(&b"kept"[..])));
     }
 
     #[test]

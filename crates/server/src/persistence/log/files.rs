@@ -61,11 +61,16 @@ impl Files {
         &self.folder
     }
 
-    /// The file that is written to, for more, and its bytes; a new one, if there is none.
+    /// The file that is written to, for more, and its bytes; a new one, if there is none. What was loaded is on the disk
+    /// then, with its names: a process that was killed leaves what was never synced, and from now on that counts.
     ///
     /// # Errors
     /// The system's.
     pub fn open_last(&mut self) -> io::Result<(Box<dyn DiskFile>, u64)> {
+        for entry in self.manifest.data() {
+            self.disk.append(&entry.path(&self.folder))?.sync_data()?;
+        }
+        self.disk.sync_dir(&self.folder)?;
         if let Some(last) = self.manifest.increments.last() {
             let file = self.disk.append(&last.path(&self.folder))?;
             let len = file.len()?;

@@ -10,6 +10,8 @@ mod output;
 mod progress;
 mod scripts;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use files::{Files, Rewrite};
