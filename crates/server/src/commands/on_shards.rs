@@ -130,6 +130,8 @@ impl Call<'_, '_> {
             self.server.shards[guards[at].0].script_holds.set(guards.iter().map(|(index, _)| *index));
             guards[at].1.vm.expect(plan);
         }
+        // What was observed when it ran first is not observed again.
+        let is_replayed = matches!(caller, Caller::Replay);
         let started = Instant::now();
         let denials = Heard::new(self.server, &self.session.client, None);
         let host = ScriptHost::new(self.server, &self.session.client);
@@ -149,10 +151,7 @@ impl Call<'_, '_> {
                 Some(index) => places[index].take().map_or(Shards::None, Shards::One),
                 None => Shards::Many(&mut places),
             };
-            let expiry = match caller {
-                Caller::Replay => ExpiryMode::Ignore,
-                _ => ExpiryMode::DeleteWhenDue,
-            };
+            let expiry = if is_replayed { ExpiryMode::Ignore } else { ExpiryMode::DeleteWhenDue };
             let mut cx = Ctx {
                 keys: Keyspace::new(shards, self.session.db, self.now_ms, self.engine)
                     .at_micros(self.micros)
@@ -170,6 +169,13 @@ impl Call<'_, '_> {
             };
             cx.call(self.entry, self.args)
         };
+        let outcome = outcome.unwrap_or_else(|error| {
+            self.server.count_failure(&guards[0].1.shard, &error);
+            Flow::Done
+        });
+        if is_replayed {
+            return outcome;
+        }
         let nanos = started.elapsed().as_nanos() as u64;
         guards[at].1.shard.stats.ran(self.entry.id, nanos);
         if self.entry.command.meta.route == Route::Script {
@@ -180,10 +186,7 @@ impl Call<'_, '_> {
             self.server.remember_script_reads(self.session, self.entry, self.args);
         }
         self.server.observe(self.entry, self.args, nanos, &self.session.client);
-        outcome.unwrap_or_else(|error| {
-            self.server.count_failure(&guards[0].1.shard, &error);
-            Flow::Done
-        })
+        outcome
     }
 
     /// What a call must have before it can run.

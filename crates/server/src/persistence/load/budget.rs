@@ -48,3 +48,31 @@ impl Drop for Share {
         self.of.less.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    #[test]
+    fn what_is_on_its_way_stays_below_the_limit() {
+        let budget = Budget::new(100);
+        let (first, second) = (budget.take(60), budget.take(40));
+        let freed = Arc::new(AtomicBool::new(false));
+        let waiting = std::thread::spawn({
+            let (budget, freed) = (budget.clone(), freed.clone());
+            move || {
+                let _share = budget.take(30);
+                assert!(freed.load(SeqCst), "more than the limit is on its way");
+            }
+        });
+        freed.store(true, SeqCst);
+        drop(first);
+        waiting.join().unwrap();
+        drop(second);
+        budget.wait_for_all();
+        // What is larger than the limit goes alone.
+        drop(budget.take(1_000));
+        budget.wait_for_all();
+    }
+}
