@@ -19,7 +19,7 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn config_set(&mut self) -> Result<(), Error> {
+    pub(super) async fn config_set(&mut self) -> Result<(), Error> {
         let args = self.args.from(2);
         if !args.len().is_multiple_of(2) {
             return Err(Error::wrong_arity(&self.entry.full_name));
@@ -34,6 +34,10 @@ impl Call<'_, '_> {
         server.observe_as(&settings);
         server.judge_writes();
         server.log_as(settings.appendfsync);
+        if self.held.is_none() && server.persistence.log.wants_base() {
+            // If it cannot begin now, it is tried again and again.
+            let _ = server.rewrite_in_background().await;
+        }
         server.scripts.apply(&settings);
         self.reply.ok();
         Ok(())

@@ -156,7 +156,7 @@ impl Call<'_, '_> {
             ServerCommand::ConfigGet => self.config_get(),
             ServerCommand::ConfigResetStat => self.config_reset_stat(),
             ServerCommand::ConfigRewrite => self.config_rewrite(),
-            ServerCommand::ConfigSet => self.config_set(),
+            ServerCommand::ConfigSet => self.config_set().await,
             ServerCommand::Debug => self.debug().await,
             ServerCommand::FunctionDelete => self.function_delete(),
             ServerCommand::FunctionDump => self.function_dump(),

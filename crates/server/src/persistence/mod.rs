@@ -15,7 +15,7 @@ mod reload;
 mod rewrite;
 
 pub use activity::Activity;
-pub use load::load;
+pub use load::{load, load_log_again};
 pub use loading::{Loading, Progress};
 pub use log::{Log, State as LogState};
 pub use reload::reload;

@@ -5,7 +5,7 @@ mod disk_fault;
 
 use super::Call;
 use crate::effects::Moment;
-use crate::persistence::reload;
+use crate::persistence::{LogState, load_log_again, reload};
 use moonshard_engine::effects::EventClass;
 use moonshard_engine::keyspace::{Expiry, ExpiryMode, Keyspace, Shard, Shards};
 use moonshard_engine::{Error, Rng, glob, sample_reply};
@@ -43,6 +43,8 @@ const HELP: &[&str] = &[
     "ERROR <string>",
     "    Return a Redis protocol error with <string> as message. Useful for clients",
     "    unit tests to simulate Redis errors.",
+    "LOADAOF",
+    "    Flush the AOF buffers on disk and reload the AOF in memory.",
     "LOG <message>",
     "    Write <message> to the server log.",
     "HTSTATS <dbid>",
@@ -92,6 +94,7 @@ impl Call<'_, '_> {
         match (word.as_slice(), args.len()) {
             (b"help", 2) => self.reply.lines(HELP),
             (b"reload", _) => return self.debug_reload().await,
+            (b"loadaof", 2) => return self.debug_load_aof().await,
             (b"sleep", 3) => return self.debug_sleep().await,
             (b"object", 3) => return self.debug_object().await,
             (b"populate", 3..=5) => return self.debug_populate().await,
@@ -166,6 +169,33 @@ impl Call<'_, '_> {
         let outcome = reload(&mut guards.shards(), engine);
         drop(guards);
         outcome.map_err(|error| Error::text(format!("ERR Error trying to load the RDB dump: {error}")))?;
+        self.reply.ok();
+        Ok(())
+    }
+
+    /// Empties all shards and loads the append-only log into them.
+    async fn debug_load_aof(&mut self) -> Result<(), Error> {
+        let server = self.server.clone();
+        let failed = |error: &dyn std::fmt::Display| {
+            tracing::warn!(%error, "DEBUG LOADAOF");
+            Error::fixed("ERR Error trying to load the AOF files, check server logs.")
+        };
+        // A log that was just turned on counts from its first base on.
+        while server.config.load().appendonly && server.persistence.log.state() != LogState::On {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.sync_log().await.map_err(|error| failed(&error))?;
+        let runtime = tokio::runtime::Handle::current();
+        let (done, loaded) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name("loader".into())
+            .stack_size(moonshard_scripting::THREAD_STACK_BYTES)
+            .spawn(move || {
+                // The client may have gone.
+                let _ = done.send(load_log_again(&server, &runtime));
+            })
+            .map_err(|error| failed(&error))?;
+        loaded.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         self.reply.ok();
         Ok(())
     }

@@ -102,6 +102,28 @@ pub fn load(server: &Arc<Server>, runtime: &Handle) -> Result<Option<Manifest>, 
     Ok(None)
 }
 
+/// DEBUG LOADAOF: empties all shards and loads the log into them, while clients are answered as at start. What was
+/// recorded has to be in its files.
+///
+/// # Errors
+/// When it cannot be read, or is not whole; the shards then hold what was.
+pub fn load_log_again(server: &Arc<Server>, runtime: &Handle) -> Result<(), LoadError> {
+    let settings = server.config.load_full();
+    let paused = server.cron_paused.swap(true, Relaxed);
+    server.persistence.loading.begin(unix_ms() / 1000);
+    server.scripts.registry.libraries().flush(|| ());
+    for cell in &server.shards {
+        let mut guard = cell.lock.blocking_lock();
+        for db in 0..guard.shard.databases.len() {
+            guard.shard.flush(db, false);
+        }
+    }
+    let outcome = log::load_log(server, &settings, runtime);
+    server.persistence.loading.end();
+    server.cron_paused.store(paused, Relaxed);
+    outcome.map(drop)
+}
+
 /// Loads the file of the last snapshot, if it is there.
 fn load_snapshot(server: &Arc<Server>, settings: &Settings) -> Result<(), LoadError> {
     let path = Path::new(OsStr::from_bytes(&settings.dbfilename));
