@@ -271,3 +271,37 @@ fn scripts_and_functions_survive() {
     let redis = start("redis", server.dir());
     assert_eq!(redis.connect().ask("FCALL answer 0").raw, b":42\r\n");
 }
+
+/// How long keys were idle, or how often they were used, goes both ways when eviction goes by it.
+#[test]
+fn the_use_of_keys_survives() {
+    for (policy, told, question, expected) in [
+        ("allkeys-lru", "IDLETIME 5000", "OBJECT IDLETIME", 5000..5030),
+        ("volatile-lru", "IDLETIME 100", "OBJECT IDLETIME", 100..130),
+        ("allkeys-lfu", "FREQ 77", "OBJECT FREQ", 77..78),
+        ("noeviction", "IDLETIME 5000", "OBJECT IDLETIME", 0..30),
+    ] {
+        let dir = moonshard_tests::server::temp_dir();
+        let server =
+            Server::moonshard(4, &["--save", "", "--maxmemory-policy", policy, "--lfu-decay-time", "0"]);
+        let mut client = server.connect();
+        client.ask("SET key value");
+        let payload = client.ask("DUMP key").value.bytes().unwrap().to_vec();
+        let mut restore: Vec<&[u8]> = vec![b"RESTORE", b"key", b"0", &payload, b"REPLACE"];
+        restore.extend(told.split(' ').map(str::as_bytes));
+        assert_eq!(client.command(&restore).unwrap().raw, b"+OK\r\n");
+        client.ask("SAVE");
+        for kind in ["redis", "moonshard"] {
+            std::fs::copy(server.dir().join("dump.rdb"), dir.join("dump.rdb")).unwrap();
+            let policy =
+                ["--maxmemory-policy", policy, "--lfu-decay-time", "0", "--dir", dir.to_str().unwrap()];
+            let next = if kind == "redis" { Server::redis(&policy) } else { Server::moonshard(16, &policy) };
+            let mut client = next.connect();
+            let found = client.ask(&format!("{question} key")).text();
+            let found: i64 = found.trim_start_matches(':').trim().parse().unwrap();
+            assert!(expected.contains(&found), "{kind}: {question} {found}, {policy:?}");
+            // What Redis writes of it is read here.
+            client.ask("SAVE");
+        }
+    }
+}

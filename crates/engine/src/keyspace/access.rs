@@ -17,7 +17,31 @@ pub struct AccessClock {
     decay_minutes: u32,
 }
 
+/// What a file says of a key's use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The last one was so many seconds ago.
+    Seconds(u64),
+    /// The counter of LFU.
+    Counter(u8),
+}
+
 impl AccessClock {
+    /// The clock that dates or counts the uses which a snapshot at `now_ms` tells: those that eviction goes by.
+    pub fn of_snapshot(now_ms: u64, settings: &Settings) -> Option<Self> {
+        let tells = settings.eviction.is_lru() || settings.eviction.is_lfu();
+        tells.then(|| Self::new(now_ms, settings))
+    }
+
+    /// The bits of a key of which this was told, as far as it means something now.
+    pub fn told(&self, told: Option<Use>) -> u32 {
+        match told {
+            Some(Use::Counter(counter)) if self.lfu => self.used_often(counter.into()),
+            Some(Use::Seconds(seconds)) if !self.lfu => self.idle_since(seconds),
+            _ => self.fresh(),
+        }
+    }
+
     /// The clock at `now_ms`, in the form that the eviction policy wants.
     #[inline]
     pub const fn new(now_ms: u64, settings: &Settings) -> Self {

@@ -10,7 +10,7 @@ mod telling;
 mod view;
 mod whole;
 
-pub use access::AccessClock;
+pub use access::{AccessClock, Use};
 pub use database::{Database, Garbage};
 pub use kind::Kind;
 pub use latencies::Latencies;

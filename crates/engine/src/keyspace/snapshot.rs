@@ -98,8 +98,8 @@ impl Shard {
     }
 
     /// All keys as they are now, as a snapshot has them; one that is going on is not touched. O(n).
-    pub fn image(&self, compress: bool) -> Vec<u8> {
-        let mut snapshot = Snapshot::new(self.databases.len(), compress, None);
+    pub fn image(&self, compress: bool, clock: Option<AccessClock>) -> Vec<u8> {
+        let mut snapshot = Snapshot::new(self.databases.len(), compress, clock);
         for (db, database) in self.databases.iter().enumerate() {
             database.table.iter().for_each(|entry| snapshot.save(db, entry));
         }
@@ -208,7 +208,7 @@ mod tests {
     fn at_once(engine: &mut Engine) -> Content {
         let limits = engine.settings.restore_limits();
         let shard = &mut engine.shards[0];
-        read(&shard.image(false), limits)
+        read(&shard.image(false, None), limits)
     }
 
     #[test]

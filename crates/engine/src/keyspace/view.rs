@@ -1,7 +1,7 @@
 //! What a command sees of the keyspace: the selected database, over the shards it has locked, at one moment.
 
 use super::field_expiry::has_deadlines;
-use super::{AccessClock, Database, Garbage, Kind, Shard, count_in_slot};
+use super::{AccessClock, Database, Garbage, Kind, Shard, Use, count_in_slot};
 use crate::effects::{EventClass, deletion};
 use crate::error::Error;
 use crate::rng::Rng;
@@ -445,24 +445,29 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// Puts `entry` into the selected database, if its key is not there; nobody is told. Returns whether it was not.
-    pub fn insert_new(&mut self, mut entry: Entry) -> bool {
+    /// Puts `entry`, of whose use this was told, into the selected database; nobody is told.
+    ///
+    /// # Errors
+    /// The entry, if its key is there already.
+    pub fn insert_new(&mut self, mut entry: Entry, told: Option<Use>) -> Result<(), Entry> {
         let (db, clock) = (self.db, self.clock);
         let (shard, hash) = self.settle(entry.key());
         shard.preserve(db, hash, entry.key());
-        entry.set_access(clock.fresh());
+        entry.set_access(clock.told(told));
         let Shard { databases, slot_counts, shards, .. } = shard;
         let database = &mut databases[db];
         let (expires, timed) = (entry.expiry_ms().is_some(), has_deadlines(&entry));
         let key: Option<Box<[u8]>> = timed.then(|| entry.key().into());
-        let Slot::Vacant(vacant) = database.table.find_or_reserve(hash, entry.key()) else { return false };
+        let Slot::Vacant(vacant) = database.table.find_or_reserve(hash, entry.key()) else {
+            return Err(entry);
+        };
         count_in_slot(slot_counts, *shards, entry.key(), true);
         vacant.insert(entry);
         database.expiring += usize::from(expires);
         if let Some(key) = key {
             database.note_deadlines(hash, &key);
         }
-        true
+        Ok(())
     }
 
     /// Removes `key`. Returns whether it was there.

@@ -191,8 +191,7 @@ impl Server {
             stored: self.scripts.registry.stored(),
         };
         let (mut changes, mut keys) = (libraries.generation(), 0);
-        let dates_uses = engine.eviction.is_lru() || engine.eviction.is_lfu();
-        let clock = dates_uses.then(|| AccessClock::new(now_ms, &engine));
+        let clock = AccessClock::of_snapshot(now_ms, &engine);
         for (_, guard) in guards.iter_mut() {
             guard.shard.begin_snapshot(settings.rdbcompression, clock);
             changes += guard.shard.effects.changes;

@@ -3,7 +3,7 @@
 use super::load::{KeyRecord, Records, Step, build, put};
 use crate::server::unix_ms;
 use moonshard_engine::Settings;
-use moonshard_engine::keyspace::Shard;
+use moonshard_engine::keyspace::{AccessClock, Shard};
 use moonshard_rdb::Opcode;
 
 /// Writes every shard into a snapshot in memory, empties it, and reads it back. A key that is due is lost.
@@ -13,7 +13,7 @@ use moonshard_rdb::Opcode;
 pub fn reload(shards: &mut [&mut Shard], settings: &Settings) -> Result<(), String> {
     let now_ms = unix_ms();
     for shard in shards {
-        let mut bytes = shard.image(settings.compress_dumps);
+        let mut bytes = shard.image(settings.compress_dumps, AccessClock::of_snapshot(now_ms, settings));
         bytes.push(Opcode::End as u8);
         for db in 0..shard.databases.len() {
             shard.flush(db, false);
@@ -32,9 +32,9 @@ fn read(mut bytes: &[u8], shard: &mut Shard, now_ms: u64, settings: &Settings) -
         match step {
             Step::Note => {}
             Step::Key(KeyRecord { expiry_ms: Some(at), .. }) if at <= now_ms => {}
-            Step::Key(KeyRecord { db, expiry_ms, .. }) => {
+            Step::Key(KeyRecord { db, expiry_ms, used, .. }) => {
                 if let Some(entry) = build(record, expiry_ms, &settings.restore_limits())? {
-                    put(shard, db, entry, now_ms, settings)?;
+                    put(shard, db, (entry, used), now_ms, settings)?;
                 }
             }
             Step::End => return Ok(()),

@@ -4,6 +4,7 @@ use super::delay::Delay;
 use super::records::{KeyRecord, Records, Step, is_key};
 use super::workers::{Chunk, Piece, Workers};
 use super::{Context, LoadError};
+use moonshard_engine::keyspace::Use;
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_rdb::{Checksum, Chunked, Error, Limits, Reader, Source, ValueType};
 use moonshard_store::Entry;
@@ -204,7 +205,7 @@ impl<'c, R: Read> Cutter<'c, R> {
             Err(Error::Io(error)) => return Err(Stop::Io(error)),
             Err(error) => Err(error.to_string()),
             Ok((entry, db)) => {
-                let shard = shard_of_slot(slot(entry.key()), self.pieces.len());
+                let shard = shard_of_slot(slot(entry.0.key()), self.pieces.len());
                 self.context.put(&mut server.shards[shard].lock.blocking_lock(), db, entry)
             }
         };
@@ -255,15 +256,15 @@ fn version_of(magic: &[u8]) -> Result<u32, Stop> {
     }
 }
 
-/// Builds the entry of the key's record that comes next; tells its database.
+/// Builds the entry of the key's record that comes next; tells what was told of its use, and its database.
 fn build<S: Source>(
     reader: &mut Reader<S>,
     records: &mut Records,
     limits: &Limits,
-) -> Result<(Entry, usize), Error> {
+) -> Result<((Entry, Option<Use>), usize), Error> {
     let byte = reader.byte()?;
     let value_type = ValueType::of(byte).ok_or(Error::UnknownType(byte))?;
     let key = reader.string()?.to_vec();
-    let KeyRecord { db, expiry_ms, .. } = records.key(slot(&key));
-    Ok((Entry::new(&key, reader.value(value_type, limits)?, expiry_ms), db))
+    let KeyRecord { db, expiry_ms, used, .. } = records.key(slot(&key));
+    Ok(((Entry::new(&key, reader.value(value_type, limits)?, expiry_ms), used), db))
 }

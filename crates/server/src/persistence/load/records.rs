@@ -2,7 +2,7 @@
 
 use crate::persistence::file::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use moonshard_engine::Settings;
-use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards, Use};
 use moonshard_engine::slot::slot;
 use moonshard_rdb::{Error, Limits, Opcode, Reader, Source, ValueType};
 use moonshard_scripting::Keep;
@@ -29,6 +29,7 @@ pub(super) struct Code {
 pub(in crate::persistence) struct Records {
     db: usize,
     expiry_ms: Option<u64>,
+    used: Option<Use>,
     /// Scripts and libraries, in the file's order.
     pub(super) code: Vec<Code>,
     /// Where the record begins that comes next, as far as whoever reads the file tells.
@@ -55,6 +56,8 @@ pub(in crate::persistence) struct KeyRecord {
     pub(in crate::persistence) db: usize,
     /// The key's expiry.
     pub(in crate::persistence) expiry_ms: Option<u64>,
+    /// What was told of the key's use.
+    pub(in crate::persistence) used: Option<Use>,
     /// The key's slot.
     pub(super) slot: u16,
 }
@@ -86,7 +89,7 @@ impl Records {
 
     /// What was said of the key of this slot that comes now.
     pub(super) const fn key(&mut self, slot: u16) -> KeyRecord {
-        KeyRecord { db: self.db, expiry_ms: self.expiry_ms.take(), slot }
+        KeyRecord { db: self.db, expiry_ms: self.expiry_ms.take(), used: self.used.take(), slot }
     }
 
     fn note<S: Source>(&mut self, reader: &mut Reader<S>, opcode: Opcode) -> Result<(), Error> {
@@ -104,13 +107,8 @@ impl Records {
                 }
             }
             Opcode::Aux => self.note_aux(reader)?,
-            // How long a key was idle, and how often it was used, begins anew.
-            Opcode::Idle => {
-                reader.length()?;
-            }
-            Opcode::Freq => {
-                reader.byte()?;
-            }
+            Opcode::Idle => self.used = Some(Use::Seconds(reader.length()?)),
+            Opcode::Freq => self.used = Some(Use::Counter(reader.byte()?)),
             Opcode::Function2 => {
                 let library = reader.string()?.to_vec();
                 self.push_code(CodeKind::Library, library);
@@ -180,21 +178,22 @@ pub(in crate::persistence) fn build(
     }
 }
 
-/// Puts an entry into its shard, in a database that need not be there.
+/// Puts an entry, with what was told of its use, into its shard, in a database that need not be there.
 ///
 /// # Errors
 /// When its database or its place is not to be had, in words.
 pub(in crate::persistence) fn put(
     shard: &mut Shard,
     db: usize,
-    entry: Entry,
+    (entry, used): (Entry, Option<Use>),
     now_ms: u64,
     settings: &Settings,
 ) -> Result<(), String> {
     if db >= shard.databases.len() {
         return Err(format!("database {db} is not there: see the setting databases"));
     }
-    let key = String::from_utf8_lossy(entry.key()).into_owned();
     let mut keys = Keyspace::new(Shards::One(shard), db, now_ms, settings).expiry_mode(ExpiryMode::Ignore);
-    if keys.insert_new(entry) { Ok(()) } else { Err(format!("key {key:?} comes twice in database {db}")) }
+    keys.insert_new(entry, used).map_err(|entry| {
+        format!("key {:?} comes twice in database {db}", String::from_utf8_lossy(entry.key()))
+    })
 }

@@ -10,7 +10,7 @@ use crate::server::unix_ms;
 use crate::shards::ShardState;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use moonshard_engine::admission::Gate;
-use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards};
+use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards, Use};
 use moonshard_engine::{Caller, Ctx};
 use moonshard_lock::Guard;
 use moonshard_protocol::{Encoding, Reply};
@@ -230,10 +230,10 @@ impl Context<'_> {
         &self,
         guard: &mut Guard<'_, ShardState>,
         record: &[u8],
-        KeyRecord { db, expiry_ms, .. }: KeyRecord,
+        KeyRecord { db, expiry_ms, used, .. }: KeyRecord,
     ) -> Result<(), String> {
         match build(record, expiry_ms, &self.settings.restore_limits())? {
-            Some(entry) => self.put(guard, db, entry),
+            Some(entry) => self.put(guard, db, (entry, used)),
             None => {
                 tracing::warn!("a collection without elements was left out");
                 Ok(())
@@ -241,15 +241,15 @@ impl Context<'_> {
         }
     }
 
-    /// Puts an entry into its shard, unless it is due.
+    /// Puts an entry, with what was told of its use, into its shard, unless it is due.
     pub(super) fn put(
         &self,
         guard: &mut Guard<'_, ShardState>,
         db: usize,
-        entry: moonshard_store::Entry,
+        entry: (moonshard_store::Entry, Option<Use>),
     ) -> Result<(), String> {
         let (keys, expired) = &self.server.persistence.loaded;
-        if !self.keep_expired && entry.expiry_ms().is_some_and(|at| at <= self.now_ms) {
+        if !self.keep_expired && entry.0.expiry_ms().is_some_and(|at| at <= self.now_ms) {
             expired.fetch_add(1, Relaxed);
             return Ok(());
         }
