@@ -305,3 +305,50 @@ fn the_use_of_keys_survives() {
         }
     }
 }
+
+/// Whoever changes everything while the disk is slow waits for it, and memory does not grow by what there is.
+#[test]
+fn writes_wait_for_a_slow_disk_before_memory_does() {
+    const KEYS: usize = 500;
+    const LEN: usize = 100_000;
+    const MIB: i64 = 1 << 20;
+    let server =
+        Server::moonshard(2, &["--save", "", "--rdbcompression", "no", "--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let set = |client: &mut Client, byte: char| {
+        let value = byte.to_string().repeat(LEN);
+        for number in 0..KEYS {
+            assert_eq!(client.command(&["SET", &format!("key:{number}"), &value]).unwrap().raw, b"+OK\r\n");
+        }
+    };
+    let used = |client: &mut Client| -> i64 {
+        let text = client.ask("INFO memory").text();
+        let (_, rest) = text.split_once("used_memory:").unwrap();
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    set(&mut client, 'a');
+    let before = used(&mut client);
+    client.ask("DEBUG DISK-FAULT write temp- NONE DELAY 20");
+    assert_eq!(client.ask("BGSAVE").raw, b"+Background saving started\r\n");
+    let done = Arc::new(AtomicBool::new(false));
+    let (seen, mut witness) = (done.clone(), server.connect());
+    let most = std::thread::spawn(move || {
+        let mut most = 0;
+        while !seen.load(Ordering::SeqCst) {
+            most = most.max(used(&mut witness));
+        }
+        most
+    });
+    set(&mut client, 'b');
+    done.store(true, Ordering::SeqCst);
+    let grown = (most.join().unwrap() - before) / MIB;
+    assert!(grown < 16, "{grown} MiB");
+    until(&mut client, "rdb_bgsave_in_progress:0");
+    let next = start("moonshard", server.dir());
+    let mut client = next.connect();
+    for number in 0..KEYS {
+        assert!(
+            client.ask(&format!("GET key:{number}")).raw.iter().filter(|&&byte| byte == b'a').count() == LEN
+        );
+    }
+}

@@ -152,6 +152,12 @@ impl Shard {
         Some(snapshot)
     }
 
+    /// Bytes that were written of the snapshot and not taken; 0 when none is going on.
+    #[inline]
+    pub fn snapshot_pending(&self) -> usize {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.pending())
+    }
+
     /// Writes the entry of a key that is about to be changed, if a snapshot is going on that still needs it.
     #[inline]
     pub(crate) fn preserve(&mut self, db: usize, hash: u64, key: &[u8]) {

@@ -300,6 +300,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if want == Want::Key && self.poll_deadline(cx).is_ready() {
             return Poll::Ready(Wake::TimedOut);
         }
+        if self.session.awaits_walk > 0 {
+            if self.server.persistence.walk.poll_rounds(self.session.awaits_walk, cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.session.awaits_walk = 0;
+        }
         if self.session.dependence.is_any() {
             let log = &self.server.persistence.log;
             if self.session.dependence.poll(log, cx).is_pending() {

@@ -123,9 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if let Place::Script { slot, .. } = plan.place {
                         guard.vm.expect(ScriptPlan::Slot(slot));
                     }
-                    let before = guard.logged;
+                    let (before, ahead) = (guard.logged, guard.shard.snapshot_pending());
                     self.call(index as usize, guard, entry, batch.args(at), now_ms);
                     self.session.dependence.note(&server.persistence.log, before, guard.logged);
+                    let walk = server.persistence.walk.to_wait_for(ahead, guard.shard.snapshot_pending());
+                    self.session.awaits_walk = walk.unwrap_or(self.session.awaits_walk);
                     let ended = server.ticks.raw();
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;

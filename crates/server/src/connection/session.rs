@@ -68,6 +68,8 @@ pub struct Session {
     pub closing: bool,
     /// What its replies depend on.
     pub dependence: Dependence,
+    /// What its next requests wait for: so many rounds of a snapshot's walk over the shards; 0 for none.
+    pub awaits_walk: u64,
     /// Calls of this batch that no shard has counted.
     pub uncounted: Vec<(CommandId, CommandStats)>,
 }
@@ -104,6 +106,7 @@ impl Session {
             caching: false,
             closing: false,
             dependence: Dependence::default(),
+            awaits_walk: 0,
             uncounted: Vec::new(),
         }
     }

@@ -32,6 +32,7 @@ use moonshard_engine::admission::Gate;
 use moonshard_engine::keyspace::AccessClock;
 use moonshard_lock::lock_all;
 use parking_lot::Mutex;
+use pieces::Walk;
 use rewrite::Rewriting;
 use std::io;
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ pub struct Persistence {
     pub snapshot_scheduled: AtomicBool,
     /// How rewriting the log stands.
     pub rewriting: Rewriting,
+    /// How far the walk over the shards is.
+    pub walk: Walk,
     /// Unix time in milliseconds of the begin of the snapshot that is being written.
     begun_ms: AtomicU64,
     /// Unix time in seconds of the last one that succeeded; at first, of the start.
@@ -93,6 +96,7 @@ impl Persistence {
             claim: Claim::default(),
             snapshot_scheduled: AtomicBool::new(false),
             rewriting: Rewriting::default(),
+            walk: Walk::default(),
             begun_ms: AtomicU64::new(0),
             last_save: AtomicU64::new(unix_ms() / 1000),
             last_attempt_ms: AtomicU64::new(0),

@@ -1,17 +1,20 @@
 //! The pieces of a snapshot, on their way from the shards to the file.
 //!
 //! The shards are asked in turn, so what a shard had to write ahead of its turn does not wait for long. All pieces that
-//! wait for the disk are bounded in bytes, and their memory is used again.
+//! wait for the disk are bounded in bytes, and their memory is used again. A client whose writes make a shard write far
+//! ahead waits until the walk has come by, with no lock in hand.
 
 use super::commands::CommandWriter;
 use super::file::{Header, SnapshotFile};
+use super::log::Progress;
 use crate::server::Server;
 use moonshard_engine::keyspace::Snapshot;
 use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,6 +26,35 @@ const WAITING_BYTES: u32 = 4 << 20;
 /// Memory of a piece that is kept for another, and how many.
 const KEPT_BYTES: usize = 2 * SLICE_BYTES;
 const KEPT_MAX: usize = 64;
+
+/// Bytes that a shard has written ahead from which on clients that make it write more wait for the walk.
+const AHEAD_MAX: usize = 1 << 20;
+
+/// How often the walk has been at all shards, and who waits for that.
+#[derive(Debug, Default)]
+pub struct Walk {
+    rounds: AtomicU64,
+    progress: Progress,
+}
+
+impl Walk {
+    /// What a client waits for after a call before which there were so many bytes that the shard had written ahead, and
+    /// after it `after` bytes; `None` if it goes on.
+    #[inline]
+    pub fn to_wait_for(&self, before: usize, after: usize) -> Option<u64> {
+        (after > before.max(AHEAD_MAX)).then(|| self.rounds.load(Relaxed) + 1)
+    }
+
+    /// Ready once the walk has been at all shards so many times.
+    pub fn poll_rounds(&self, rounds: u64, cx: &Context<'_>) -> Poll<()> {
+        self.progress.poll_acknowledged(rounds, cx)
+    }
+
+    fn end_round(&self) {
+        let rounds = self.rounds.fetch_add(1, Relaxed) + 1;
+        self.progress.publish(rounds, rounds);
+    }
+}
 
 /// What a shard has written under one hold of its lock.
 struct Piece {
@@ -94,6 +126,7 @@ impl Server {
                 tokio::task::yield_now().await;
             }
             left = next;
+            self.persistence.walk.end_round();
         }
     }
 }

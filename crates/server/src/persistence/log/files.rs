@@ -23,7 +23,9 @@ pub struct Files {
 pub struct Rewrite {
     /// The manifest once the base is there.
     next: Manifest,
-    /// The increment's file, until it is written to; `None` from the begin if nothing is recorded.
+    /// Whether changes are recorded, into an increment that follows the base.
+    pub(super) records: bool,
+    /// The increment's file, until it is written to.
     pub(super) increment: Option<Box<dyn DiskFile>>,
     /// Where the increment lies, if nothing names it before the base is there.
     unlisted: Option<PathBuf>,
@@ -108,7 +110,7 @@ impl Files {
         }
         next.retire_increments(usize::from(records));
         let base = next.start_base(&self.log_name, rdb).path(&self.folder);
-        Ok(Rewrite { next, increment, unlisted, base })
+        Ok(Rewrite { next, records, increment, unlisted, base })
     }
 
     /// Removes what a rewrite has left that failed: what the manifest does not name.

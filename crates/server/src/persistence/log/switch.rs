@@ -89,6 +89,9 @@ impl Server {
     /// The system's. The log is then what it was before.
     pub fn finish_rewrite(&self, rewrite: &Rewrite) -> io::Result<()> {
         let log = &self.persistence.log;
+        if rewrite.records && log.state() == State::Off {
+            return Err(io::Error::other("the log was turned off meanwhile"));
+        }
         let mut files = log.files.lock();
         if let Some(files) = &mut *files {
             files.finish_rewrite(rewrite, self.config.load().aof_disable_auto_gc)?;
