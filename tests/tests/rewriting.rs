@@ -12,8 +12,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How a server with a log is started here.
-const LOGGED: [&str; 6] = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"];
+/// How a server with a log is started here; large values would let it rewrite the log by itself.
+const LOGGED: [&str; 8] = [
+    "--appendonly",
+    "yes",
+    "--save",
+    "",
+    "--enable-debug-command",
+    "yes",
+    "--auto-aof-rewrite-percentage",
+    "0",
+];
 /// When consumers were seen is not kept by the log's commands.
 const LOG: Same = Same { seen: false, ..EXACT };
 /// What a base of commands does not keep: encodings, and when consumers were seen.
