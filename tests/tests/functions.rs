@@ -314,3 +314,81 @@ fn scripts_that_only_eval_has_seen_go_when_there_are_too_many() {
     assert_eq!(client.ask("CONFIG SET script-cache-max-entries 1").raw, b"+OK\r\n");
     assert!(client.ask("INFO memory").text().contains("number_of_cached_scripts:2\r\n"));
 }
+
+/// A function that may touch any key, or one slot's.
+fn setter(flags: &str, version: u8) -> String {
+    format!(
+        "#!lua name=l\nredis.register_function{{function_name='f', flags={{{flags}}}, callback=function(keys, args) \
+         redis.call('SET', args[1], '{version}') return {version} end}}"
+    )
+}
+
+#[test]
+fn a_call_runs_with_the_flags_of_the_function_that_runs() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(SHARDS, &[]);
+    let mut client = server.connect();
+    let (narrow, wide) = (setter("", 1), setter("'allow-undeclared-keys'", 2));
+    assert_eq!(load(&mut client, &narrow).error(), None);
+    // In one batch, so that the call is planned before the function is replaced, and then on its own and in a
+    // transaction.
+    let call = ["FCALL", "f", "1", "a", "b"];
+    for round in 0..20 {
+        let (code, expected) = if round % 2 == 0 { (&wide, ":2\r\n") } else { (&narrow, "-ERR ") };
+        let mut batch = Vec::new();
+        for command in
+            [&["FUNCTION", "LOAD", "REPLACE", code][..], &call, &call, &["MULTI"], &call, &["EXEC"]]
+        {
+            batch.extend(moonshard_tests::resp::encode(command));
+        }
+        client.send_raw(&batch).unwrap();
+        let replies: Vec<String> = (0..6).map(|_| client.read().unwrap().text()).collect();
+        assert!(replies[1].starts_with(expected) && replies[2].starts_with(expected), "{replies:?}");
+        assert!(replies[5].starts_with(&format!("*1\r\n{expected}")), "{replies:?}");
+    }
+    let script = "return redis.call('SET', ARGV[1], 1)";
+    for (flags, expected) in [("allow-undeclared-keys", "+OK\r\n"), ("", "-ERR ")] {
+        let mut batch = moonshard_tests::resp::encode(&["CONFIG", "SET", "lua-default-flags", flags]);
+        batch.extend(moonshard_tests::resp::encode(&["EVAL", script, "1", "a", "b"]));
+        client.send_raw(&batch).unwrap();
+        assert_eq!(client.read().unwrap().raw, b"+OK\r\n");
+        let reply = client.read().unwrap().text();
+        assert!(reply.starts_with(expected), "{flags}: {reply}");
+    }
+}
+
+#[test]
+fn calls_that_race_a_replacement_run_with_the_locks_they_need() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(SHARDS, &[]);
+    let codes = [setter("", 1), setter("'allow-undeclared-keys'", 2)];
+    assert_eq!(load(&mut server.connect(), &codes[0]).error(), None);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let (server, done) = (&server, &done);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                let key = format!("k{number}");
+                while !done.load(std::sync::atomic::Ordering::Acquire) {
+                    let reply = client.command(&["FCALL", "f", "1", &key, "b"]).unwrap().text();
+                    // What has the flag may touch the key, and what has not is refused.
+                    let whole = reply == ":2\r\n"
+                        || reply.contains("do not hash to the same slot")
+                        || reply.starts_with("-TRYAGAIN ");
+                    assert!(whole, "{reply}");
+                }
+            });
+        }
+        let mut client = server.connect();
+        for round in 0..200 {
+            assert_eq!(load(&mut client, &codes[round % 2]).error(), None);
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+    });
+    assert_eq!(server.connect().ask("PING").raw, b"+PONG\r\n");
+}

@@ -77,6 +77,8 @@ texts! {
     NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
     /// A command that looks at all keys, of a script that has locked some.
     ALL_KEYS_UNDECLARED = "ERR Script attempted to run a command over all keys without the flag allow-undeclared-keys";
+    /// A function that was replaced by one that needs more shards, after those for the old one were locked.
+    FLAGS_CHANGED = "TRYAGAIN The function was replaced while it was being called";
     /// The command is only for cluster mode.
     CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
 }

@@ -42,7 +42,7 @@ pub use flags::{ScriptFlags, Shebang};
 pub use hash_tag::{HashTag, common_hash_tag};
 pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, LoadedDir, RestorePolicy};
 pub use limits::Limits;
-pub use plan::{Plan, declared_flags, plan};
+pub use plan::{Basis, Plan, declared_flags, plan};
 pub use profile::{Frame, Profile, Profiling, Spent};
 pub use registry::{Keep, Registry, Script, Sender, Stored};
 pub use settings::ScriptSettings;

@@ -2,6 +2,7 @@
 
 use crate::flags::{ScriptFlags, Shebang};
 use crate::registry::Registry;
+use crate::settings::ScriptSettings;
 use moonshard_engine::slot::slot;
 use moonshard_engine::{Error, ScriptKeys, ScriptRef};
 
@@ -27,6 +28,21 @@ impl Plan {
             Self::AllShards => ScriptKeys::Any,
             Self::NoKeys => ScriptKeys::None,
         }
+    }
+}
+
+/// What plans depend on besides their calls. One that was made before it moved may not hold any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Basis {
+    libraries: u64,
+    default_flags: ScriptFlags,
+}
+
+impl Basis {
+    /// As of now: libraries are published, and settings changed, at any time.
+    #[inline]
+    pub fn new(registry: &Registry, settings: &ScriptSettings) -> Self {
+        Self { libraries: registry.libraries().generation(), default_flags: settings.default_flags() }
     }
 }
 

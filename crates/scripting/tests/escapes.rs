@@ -407,3 +407,48 @@ fn odd_replies_are_whole() {
         assert_eq!(reply, "-ERR The reply of the script is too large\r\n", "{} bytes", reply.len());
     });
 }
+
+/// CVE-2026-23631: a library that is flushed, deleted or replaced while one of its functions runs.
+#[test]
+fn a_library_may_go_while_its_function_runs() {
+    /// It is slow, so that its thread is shed, in which moment the library goes; then it uses all that it is made of.
+    const RUNNING: &str = "#!lua name=running\n\
+        local words = {} for i = 1, 100 do words[i] = ('word %d of the library'):format(i) end\n\
+        local function last(n) return function() return words[n] end end\n\
+        redis.register_function('f', function(keys, args)\n\
+          local n = 0 for i = 1, 1e8 do n = n + i % 7 end\n\
+          for round = 1, 20 do local t = {} for i = 1, 1000 do t[i] = ('x'):rep(i) .. round end collectgarbage() end\n\
+          local all = {} for i, word in ipairs(words) do all[i] = word:upper() end\n\
+          coroutine.wrap(function() all[#all + 1] = last(7)() end)()\n\
+          words[1] = redis.call('PING').ok\n\
+          return words[1] .. #table.concat(all) .. all[#all]\n\
+        end)";
+    const OTHER: &str = "#!lua name=running\nredis.register_function('f', function() return 'another' end)";
+    type Change = fn(&moonshard_scripting::Registry);
+    let changes: [(Change, &str); 3] = [
+        (|registry| registry.libraries().flush(|| ()), "-ERR Function not found\r\n"),
+        (|registry| drop(registry.libraries().delete(b"running", || ())), "-ERR Function not found\r\n"),
+        (
+            |registry| {
+                let settings = moonshard_scripting::ScriptSettings::default();
+                registry.libraries().load(OTHER.as_bytes(), true, &settings).unwrap();
+            },
+            "$7\r\nanother\r\n",
+        ),
+    ];
+    for (change, afterwards) in changes {
+        let run = move || {
+            let mut world = World::shedding(true, move |_, registry| change(registry));
+            let watchdog = world.watch(|_| {});
+            world.registry.libraries().load(RUNNING.as_bytes(), true, &world.settings).unwrap();
+            let reply = world.command(&[b"FCALL", b"f", b"0"]);
+            assert_eq!(reply, b"$29\r\nPONG2213word 7 of the library\r\n", "{}", reply.escape_ascii());
+            assert_eq!(world.sheds.load(Ordering::SeqCst), 1, "the library went while the function ran");
+            drop(watchdog);
+            assert_eq!(world.command(&[b"FCALL", b"f", b"0"]), afterwards.as_bytes());
+            assert_eq!(world.eval("collectgarbage() return ('usable'):upper()"), "$6\r\nUSABLE\r\n");
+        };
+        let thread = std::thread::Builder::new().stack_size(moonshard_scripting::THREAD_STACK_BYTES);
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+}

@@ -406,7 +406,7 @@ fn struct_format(random: &mut Random) -> String {
 
 /// One random expression with its arguments.
 fn random_case(random: &mut Random) -> (String, Vec<Vec<u8>>) {
-    let kind = random.below(12);
+    let kind = random.below(18);
     let expression = match kind {
         0 | 1 => {
             let text = json_like(random, 0);
@@ -438,6 +438,10 @@ fn random_case(random: &mut Random) -> (String, Vec<Vec<u8>>) {
             return (format!("struct.unpack('{}', ARGV[1]{offset})", struct_format(random)), vec![bytes]);
         }
         10 => format!("struct.size('{}')", struct_format(random)),
+        11 => pack_several(random),
+        12 | 13 => unpack_what_was_packed(random),
+        14 => struct_round_trip(random),
+        15 => wrong_arguments(random),
         _ => {
             const FUNCTIONS: &[&str] = &[
                 "tobit", "bnot", "band", "bor", "bxor", "lshift", "rshift", "arshift", "rol", "ror", "bswap",
@@ -448,6 +452,111 @@ fn random_case(random: &mut Random) -> (String, Vec<Vec<u8>>) {
         }
     };
     (expression, Vec::new())
+}
+
+/// Chunks of several values.
+fn pack_several(random: &mut Random) -> String {
+    let values: Vec<String> = (0..random.below(6)).map(|_| lua_value(random, 2)).collect();
+    format!("cmsgpack.pack({})", values.join(", "))
+}
+
+/// Values that are packed together and unpacked all, one by one from an offset, or some of them.
+fn unpack_what_was_packed(random: &mut Random) -> String {
+    let packed = pack_several(random);
+    // Any byte may be where a value begins, or none.
+    let offset =
+        random.pick(&["0", "1", "2", "5", "-1", "#p", "#p - 1", "#p + 1", "1.5", "'2'", "2^31", "nil"]);
+    let limit = random.pick(&["0", "1", "2", "3", "100", "-1", "2^31", "'1'", "1.9"]);
+    let unpack = match random.below(5) {
+        0 => "cmsgpack.unpack(p)".to_owned(),
+        1 => format!("cmsgpack.unpack_one(p, {offset})"),
+        2 => "cmsgpack.unpack_one(p)".to_owned(),
+        3 => format!("cmsgpack.unpack_limit(p, {limit})"),
+        _ => format!("cmsgpack.unpack_limit(p, {limit}, {offset})"),
+    };
+    format!("(function(p) return 1, {unpack} end)({packed})")
+}
+
+/// What is packed by a format and unpacked by the same: all alignments, orders of bytes and widths.
+fn struct_round_trip(random: &mut Random) -> String {
+    const ITEMS: &[&str] = &[
+        "b", "B", "h", "H", "l", "L", "T", "i", "I", "i1", "I1", "i2", "I2", "i3", "I4", "i5", "I6", "i7",
+        "I8", "i8", "f", "d", "s", "x", "c1", "c5",
+    ];
+    const OPTIONS: &[&str] = &[">", "<", "!", "!1", "!2", "!4", "!8", "!16", "=", " ", "@"];
+    let (mut format, mut args) = (String::new(), Vec::new());
+    for _ in 0..1 + random.below(8) {
+        if random.below(3) == 0 {
+            format.push_str(random.pick(OPTIONS));
+        }
+        let item = random.pick(ITEMS);
+        format.push_str(item);
+        match item {
+            "x" => {}
+            "s" => args.push("'text'".to_owned()),
+            "c1" | "c5" => args.push("'chars'".to_owned()),
+            _ => args.push(lua_number(random)),
+        }
+    }
+    let separator = if args.is_empty() { "" } else { ", " };
+    let packed = format!("struct.pack('{format}'{separator}{})", args.join(", "));
+    match random.below(3) {
+        0 => packed,
+        1 => format!("struct.unpack('{format}', {packed})"),
+        _ => format!("struct.unpack('{format}', 'ab' .. {packed} .. 'cd', 3)"),
+    }
+}
+
+/// Values of types that the functions do not take, too few of them and too many.
+fn wrong_arguments(random: &mut Random) -> String {
+    const FUNCTIONS: &[&str] = &[
+        "cmsgpack.pack",
+        "cmsgpack.unpack",
+        "cmsgpack.unpack_one",
+        "cmsgpack.unpack_limit",
+        "struct.pack",
+        "struct.unpack",
+        "struct.size",
+        "bit.tobit",
+        "bit.bnot",
+        "bit.band",
+        "bit.bor",
+        "bit.bxor",
+        "bit.lshift",
+        "bit.rshift",
+        "bit.arshift",
+        "bit.rol",
+        "bit.ror",
+        "bit.bswap",
+        "bit.tohex",
+        "cjson.encode",
+        "cjson.decode",
+    ];
+    const VALUES: &[&str] = &[
+        "nil",
+        "true",
+        "{}",
+        "type",
+        "'x'",
+        "''",
+        "'1'",
+        "0",
+        "-1",
+        "1.5",
+        "2^40",
+        "cjson.null",
+        "'>i'",
+        "'\\147'",
+    ];
+    let function = random.pick(FUNCTIONS);
+    // LuaJIT's `bit` looks at the arguments from the first on, Redis' from the last on: of two that are wrong they name
+    // different ones.
+    let wrong = if function.starts_with("bit.") { 1 } else { 4 };
+    let mut args: Vec<&str> = (0..random.below(1 + wrong)).map(|_| random.pick(VALUES)).collect();
+    if wrong == 1 && random.below(2) == 0 {
+        args.insert(0, random.pick(&["0", "-1", "'7'", "2^31"]));
+    }
+    format!("{function}({})", args.join(", "))
 }
 
 fn encode_with_settings(random: &mut Random) -> String {

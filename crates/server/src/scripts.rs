@@ -6,7 +6,7 @@ use crate::shards::ShardCell;
 use moonshard_engine::command::{Entry, Flags, Route};
 use moonshard_engine::{Args, Error, ScriptCall};
 use moonshard_scripting::{
-    Control, Kill, Kind, Registry, ScriptFlags, ScriptSettings, Sha, VmHost, Watchdog, declared_flags,
+    Basis, Control, Kill, Kind, Registry, ScriptFlags, ScriptSettings, Sha, VmHost, Watchdog, declared_flags,
     kill_slow, kill_slow_script, luajit_check,
 };
 use parking_lot::Mutex;
@@ -50,6 +50,12 @@ impl Scripts {
         self.settings.memory_limit_bytes.store(limit, Relaxed);
         self.registry.limit_evaluated(settings.script_cache_max_entries, settings.script_cache_max_bytes);
         self.settings.set_default_flags(ScriptFlags::from_bits_truncate(settings.lua_default_flags.bits()));
+    }
+
+    /// What the plans of scripts' calls depend on.
+    #[inline]
+    pub fn basis(&self) -> Basis {
+        Basis::new(&self.registry, &self.settings)
     }
 
     /// What a shard's VM needs of the server.

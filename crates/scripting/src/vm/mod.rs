@@ -312,6 +312,13 @@ impl Vm {
             }
         }
         let plan = match self.plan.take() {
+            // The flags of the function or the settings have changed in this very moment.
+            Some(plan) if flags.contains(ScriptFlags::ALLOW_UNDECLARED_KEYS) != (plan == Plan::AllShards) => {
+                if plan != Plan::AllShards {
+                    return Err(Error::FLAGS_CHANGED);
+                }
+                plan::of_flags(flags, call.keys)?
+            }
             Some(plan) => plan,
             None => plan::of_flags(flags, call.keys)?,
         };

@@ -35,28 +35,28 @@ impl Default for World {
 impl World {
     /// A world whose scripts may be compiled to machine code, or not.
     pub fn new(jit: bool) -> Self {
-        Self::shedding(jit, |_| {})
+        Self::shedding(jit, |_, _| {})
     }
 
     /// A world in which every script is killed that is slow.
     pub fn killing_the_slow() -> Self {
-        Self::shedding(true, |control| {
+        Self::shedding(true, |control, _| {
             control.kill();
         })
     }
 
-    /// A world that does this when a script sheds its thread.
-    fn shedding(jit: bool, on_shed: impl Fn(&Control) + Send + Sync + 'static) -> Self {
+    /// A world that does this when a script sheds its thread: in the middle of the script.
+    pub fn shedding(jit: bool, on_shed: impl Fn(&Control, &Registry) + Send + Sync + 'static) -> Self {
         let seed = Seed::new(1, 2);
         let engine = Settings::new(seed);
         let registry = Arc::new(Registry::new());
         let control = Arc::new(Control::new());
         let settings = Arc::new(ScriptSettings::default());
         let sheds = Arc::new(AtomicUsize::new(0));
-        let (counted, shedding) = (Arc::clone(&sheds), Arc::clone(&control));
+        let (counted, shedding, known) = (Arc::clone(&sheds), Arc::clone(&control), Arc::clone(&registry));
         let shed = Arc::new(move || {
             counted.fetch_add(1, Ordering::SeqCst);
-            on_shed(&shedding);
+            on_shed(&shedding, &known);
         });
         let host = VmHost { shed, jit, settings: Arc::clone(&settings) };
         let vm = Vm::new(0, Arc::clone(&registry), Arc::clone(&control), host);

@@ -46,7 +46,14 @@ impl Call<'_, '_> {
     /// # Errors
     /// What the client is answered instead of a reply of the command's own.
     pub async fn run_shards(&mut self) -> Result<(), Error> {
+        while !self.try_on_shards().await? {}
+        Ok(())
+    }
+
+    /// [`Call::run_shards`], unless the flags of the script that is called change before its shards are locked.
+    async fn try_on_shards(&mut self) -> Result<bool, Error> {
         let (entry, args) = (self.entry, self.args);
+        let basis = self.server.scripts.basis();
         let needs = match self.needs(entry, args) {
             Ok(needs) => needs,
             Err(error) => {
@@ -56,7 +63,7 @@ impl Call<'_, '_> {
         };
         if needs.shards.is_empty() {
             self.run_anywhere();
-            return Ok(());
+            return Ok(true);
         }
         let mut gate = self.server.gate();
         if needs_room(entry) {
@@ -65,8 +72,11 @@ impl Call<'_, '_> {
         let server = self.server.clone();
         let mut guards =
             lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;
+        if needs.script.is_some() && server.scripts.basis() != basis {
+            return Ok(false);
+        }
         self.run_on(&mut guards, needs.script, gate);
-        Ok(())
+        Ok(true)
     }
 
     /// Counts a call that has no place to run: for Redis, a script that is not known has been called and has failed.

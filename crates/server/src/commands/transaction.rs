@@ -295,12 +295,15 @@ impl Call<'_, '_> {
                     Ok(())
                 }
                 Ok(needs) => {
-                    // The transaction has locked the shards of all its calls.
-                    let first = guards.iter().position(|(index, _)| Some(index) == needs.shards.first());
-                    if let Some(first) = first {
-                        call.run_locked(guards, first, needs.script, Caller::Transaction, gate);
+                    let place = |shard: &usize| guards.iter().position(|(index, _)| index == shard);
+                    // The transaction has locked the shards of all its calls, as they were needed when it began.
+                    match needs.shards.first().and_then(place) {
+                        Some(first) if needs.shards.iter().all(|shard| place(shard).is_some()) => {
+                            call.run_locked(guards, first, needs.script, Caller::Transaction, gate);
+                            Ok(())
+                        }
+                        _ => Err(Error::FLAGS_CHANGED),
                     }
-                    Ok(())
                 }
                 Err(error) => Err(error),
             },

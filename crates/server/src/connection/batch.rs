@@ -5,7 +5,7 @@ use moonshard_engine::command::{CommandTable, Entry, Handler, Route};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, ScriptCall};
 use moonshard_protocol::RequestParser;
-use moonshard_scripting::Plan as ScriptPlan;
+use moonshard_scripting::{Basis, Plan as ScriptPlan};
 use moonshard_store::hash_key;
 
 /// Most requests that one batch takes.
@@ -81,6 +81,8 @@ pub struct Batch<'a> {
     ends: Vec<usize>,
     plans: Vec<Plan>,
     places: Places,
+    /// What the plans of scripts were made on.
+    basis: Basis,
 }
 
 impl<'a> Batch<'a> {
@@ -90,17 +92,18 @@ impl<'a> Batch<'a> {
         let mut args = recycle(args);
         parser.collect(buffer, &mut args, &mut ends);
         let table = CommandTable::get();
+        let basis = server.scripts.basis();
         let mut start = 0;
         for &end in &ends {
             plans.push(plan(table, Args::new(&args[start..end]), server, &mut places));
             start = end;
         }
-        Self { args, ends, plans, places }
+        Self { args, ends, plans, places, basis }
     }
 
     /// Gives the memory back.
     pub fn into_memory(self) -> BatchMemory {
-        let Self { args, mut ends, mut plans, mut places } = self;
+        let Self { args, mut ends, mut plans, mut places, .. } = self;
         ends.clear();
         plans.clear();
         places.keys.clear();
@@ -124,6 +127,12 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn plan(&self, at: usize) -> Plan {
         self.plans[at]
+    }
+
+    /// Whether request `at` calls a script and was planned with flags that have changed, by a request before it even.
+    #[inline]
+    pub fn is_outdated(&self, at: usize, server: &Server) -> bool {
+        matches!(self.plans[at].place, Place::Script { .. }) && server.scripts.basis() != self.basis
     }
 
     /// The keys that its requests will look up, in their order.

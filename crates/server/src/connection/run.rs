@@ -48,6 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // waiting for each of them would hand the lock to and fro for every single command.
                 if let Place::Shard { index } | Place::Script { index, .. } = batch.plan(at).place
                     && !batch.plan(at).entry.is_some_and(|entry| self.lacks_room(entry))
+                    && !batch.is_outdated(at, &server)
                     && let Ok(guard) = server.shards[index as usize].lock.lock().await
                 {
                     held = Some((index, guard));
@@ -120,6 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                             &mut other.insert((index, guard)).1
                         }
                     };
+                    if batch.is_outdated(at, server) {
+                        break;
+                    }
                     if let Place::Script { slot, .. } = plan.place {
                         guard.vm.expect(ScriptPlan::Slot(slot));
                     }
