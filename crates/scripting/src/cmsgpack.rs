@@ -10,6 +10,9 @@ use crate::patience::Patience;
 /// Tables nested deeper than this are packed as nil, so that cycles end.
 const NESTING_MAX: c_int = 16;
 
+/// Open tables for which a C function has room without asking for it.
+const SHALLOW: usize = 6;
+
 /// What a declared length may make a new table reserve: lengths come from outside, and the elements may be missing.
 const RESERVED_MAX: usize = 64;
 
@@ -94,12 +97,17 @@ impl Packer {
         let len = text.len();
         self.patience.spend_bytes(self.stack, len);
         match len {
-            0..32 => self.out.push(0xa0 | len as u8),
-            32..=0xff => self.out.extend(&[0xd9, len as u8]),
-            0x100..=0xffff => self.tagged(0xda, &(len as u16).to_be_bytes()),
-            _ => self.tagged(0xdb, &(len as u32).to_be_bytes()),
+            0..32 => self.out.extend_with([0xa0 | len as u8], text),
+            32..=0xff => self.out.extend_with([0xd9, len as u8], text),
+            0x100..=0xffff => {
+                self.tagged(0xda, &(len as u16).to_be_bytes());
+                self.out.extend(text);
+            }
+            _ => {
+                self.tagged(0xdb, &(len as u32).to_be_bytes());
+                self.out.extend(text);
+            }
         }
-        self.out.extend(text);
     }
 
     fn number(&mut self, value: f64) {
@@ -280,12 +288,13 @@ fn unpack_stream(stack: LuaStack, limit: i64, offset: i64) -> c_int {
     let limit = if all { i64::from(c_int::MAX) } else { limit };
     let open = SpillVec::inserting_at(stack, stack.top() + 1);
     let (rest, patience) = (&text[start..], Patience::new());
-    let mut unpacker = Unpacker { stack, rest, open, open_arrays: 0, patience };
+    let mut unpacker = Unpacker { stack, rest, open, open_arrays: 0, is_first: stack.top() <= 3, patience };
     let mut count = 0;
     while !unpacker.rest.is_empty() && i64::from(count) < limit {
         if let Err(error) = unpacker.run() {
             error.raise(stack);
         }
+        unpacker.is_first = false;
         count += 1;
     }
     if all {
@@ -330,6 +339,8 @@ struct Unpacker<'t> {
     open: SpillVec<Open, 16>,
     /// How many of `open` are arrays.
     open_arrays: c_int,
+    /// Whether nothing was unpacked before, and there are only the arguments that count.
+    is_first: bool,
     patience: Patience,
 }
 
@@ -460,7 +471,15 @@ impl Unpacker<'_> {
 
     /// Makes room for one more value, or raises the stack overflow that names `place`. The limit counts a slot for
     /// the index of each open array, which Redis keeps on the stack, so that both give up at the same depth.
+    #[inline]
     fn reserve(&self, place: &'static CStr) {
+        // A function has 20 slots: at first there is room for the argument, and a table and a key of each open one.
+        if !(self.is_first && self.open.len() <= SHALLOW) {
+            self.reserve_deep(place);
+        }
+    }
+
+    fn reserve_deep(&self, place: &'static CStr) {
         let own = c_int::from(self.open.is_spilled());
         if self.stack.top() - own + self.open_arrays + 1 > SLOTS_MAX || !self.stack.reserve(1) {
             self.stack.raise_stack_overflow(place);

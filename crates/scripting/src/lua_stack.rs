@@ -341,6 +341,21 @@ impl<T: Copy, const N: usize> SpillVec<T, N> {
         self.len += values.len();
     }
 
+    /// Appends a few elements and many.
+    #[inline]
+    pub(crate) fn extend_with<const HEAD: usize>(&mut self, head: [T; HEAD], values: &[T]) {
+        if HEAD + values.len() > self.capacity - self.len {
+            self.grow(HEAD + values.len());
+        }
+        // SAFETY: all of them fit, and `values` cannot overlap memory borrowed mutably.
+        unsafe {
+            let end = self.start_mut().add(self.len);
+            end.cast::<[T; HEAD]>().write(head);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), end.add(HEAD), values.len());
+        }
+        self.len += HEAD + values.len();
+    }
+
     /// Makes room for `more` elements in a userdata at least twice as large; raises when memory runs out.
     #[cold]
     fn grow(&mut self, more: usize) {

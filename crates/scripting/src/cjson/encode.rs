@@ -280,12 +280,9 @@ impl Encoder {
         // SAFETY: the caller saw a string there, and it stays until it is written.
         let text = unsafe { self.stack.bytes(index) };
         self.patience.spend_bytes(self.stack, text.len());
-        self.out.push(b'"');
-        let mut rest = text;
-        loop {
-            let (plain, special) = rest.split_at(scan::unescaped_len(rest));
-            self.out.extend(plain);
-            let Some((&byte, after)) = special.split_first() else { break };
+        let (plain, mut special) = text.split_at(scan::unescaped_len(text));
+        self.out.extend_with([b'"'], plain);
+        while let Some((&byte, after)) = special.split_first() {
             match ESCAPES[usize::from(byte)] {
                 b'u' => {
                     let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
@@ -293,7 +290,9 @@ impl Encoder {
                 }
                 letter => self.out.extend(&[b'\\', letter]),
             }
-            rest = after;
+            let (plain, rest) = after.split_at(scan::unescaped_len(after));
+            self.out.extend(plain);
+            special = rest;
         }
         self.out.push(b'"');
     }
