@@ -93,11 +93,11 @@ fn text(pipe: Option<impl Read>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The first result's second column. The first column is the command, in which there may be commas and quotes, the
+/// The result's second column. The first column is the command, in which there may be commas, quotes and line ends, the
 /// others are numbers.
 fn requests_per_second(csv: &str) -> Option<f64> {
     const NUMBERS: usize = 7;
-    let result = csv.lines().nth(1)?;
+    let result = csv.lines().last()?;
     let column = result.rsplitn(NUMBERS + 1, ',').nth(NUMBERS - 1)?;
     column.trim_matches('"').parse().ok()
 }
@@ -113,5 +113,7 @@ mod tests {
                    \"eval 'a, b'\",\"336000.00\",\"2.160\",\"0.192\",\"2.711\",\"2.847\",\"2.863\",\"2.863\"\n";
         assert_eq!(requests_per_second(csv), Some(336_000.0));
         assert_eq!(requests_per_second(csv.lines().next().unwrap()), None);
+        let lines = csv.replace("a, b", "a,\nb");
+        assert_eq!(requests_per_second(&lines), Some(336_000.0));
     }
 }
