@@ -2,7 +2,7 @@
 
 use super::delay::Delay;
 use super::records::{KeyRecord, Records, Step, is_key};
-use super::workers::{Chunk, Piece, Workers};
+use super::workers::{Chunk, Counts, Piece, Workers};
 use super::{Context, LoadError};
 use moonshard_engine::keyspace::Use;
 use moonshard_engine::slot::{shard_of_slot, slot};
@@ -206,7 +206,11 @@ impl<'c, R: Read> Cutter<'c, R> {
             Err(error) => Err(error.to_string()),
             Ok((entry, db)) => {
                 let shard = shard_of_slot(slot(entry.0.key()), self.pieces.len());
-                self.context.put(&mut server.shards[shard].lock.blocking_lock(), db, entry)
+                let mut counts = Counts::default();
+                let mut guard = server.shards[shard].lock.blocking_lock();
+                let put = self.context.put(&mut guard, db, entry, &mut counts);
+                self.context.count(counts);
+                put
             }
         };
         (_, self.buffer, self.checksum) = reader.into_source().into_parts();

@@ -14,6 +14,7 @@ use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards, Use};
 use moonshard_engine::{Caller, Ctx};
 use moonshard_lock::Guard;
 use moonshard_protocol::{Encoding, Reply};
+use moonshard_store::Entry;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -37,6 +38,13 @@ pub(super) struct Piece {
     pub(super) at: u32,
     pub(super) len: u32,
     pub(super) record: KeyRecord,
+}
+
+/// Keys that were put into a shard, and keys that were left out because they were due.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    keys: u64,
+    expired: u64,
 }
 
 /// What a worker is to do.
@@ -187,14 +195,24 @@ impl Context<'_> {
     /// first one is to be told.
     fn take_in_all(&self, shard: usize, chunk: &Chunk, pieces: &[Piece], shared: &Shared) {
         let mut guard = self.server.shards[shard].lock.blocking_lock();
-        for piece in pieces {
-            let begin = piece.at as usize;
-            let record = &chunk.bytes[begin..begin + piece.len as usize];
-            if let Err(reason) = self.take_in(&mut guard, record, piece.record) {
-                shared.fail(chunk.offset + u64::from(piece.at), reason);
+        let (limits, mut counts) = (self.settings.restore_limits(), Counts::default());
+        for &Piece { at, len, record: KeyRecord { db, expiry_ms, used, .. } } in pieces {
+            let begin = at as usize;
+            let record = &chunk.bytes[begin..begin + len as usize];
+            let outcome = match build(record, expiry_ms, &limits) {
+                Ok(Some(entry)) => self.put(&mut guard, db, (entry, used), &mut counts),
+                Ok(None) => {
+                    tracing::warn!("a collection without elements was left out");
+                    Ok(())
+                }
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = outcome {
+                shared.fail(chunk.offset + u64::from(at), reason);
                 break;
             }
         }
+        self.count(counts);
     }
 
     /// Runs commands of the log on their shard.
@@ -225,36 +243,27 @@ impl Context<'_> {
         }
     }
 
-    /// Builds the entry of a key's record, and puts it into its shard.
-    fn take_in(
-        &self,
-        guard: &mut Guard<'_, ShardState>,
-        record: &[u8],
-        KeyRecord { db, expiry_ms, used, .. }: KeyRecord,
-    ) -> Result<(), String> {
-        match build(record, expiry_ms, &self.settings.restore_limits())? {
-            Some(entry) => self.put(guard, db, (entry, used)),
-            None => {
-                tracing::warn!("a collection without elements was left out");
-                Ok(())
-            }
-        }
-    }
-
     /// Puts an entry, with what was told of its use, into its shard, unless it is due.
     pub(super) fn put(
         &self,
         guard: &mut Guard<'_, ShardState>,
         db: usize,
-        entry: (moonshard_store::Entry, Option<Use>),
+        entry: (Entry, Option<Use>),
+        counts: &mut Counts,
     ) -> Result<(), String> {
-        let (keys, expired) = &self.server.persistence.loaded;
         if !self.keep_expired && entry.0.expiry_ms().is_some_and(|at| at <= self.now_ms) {
-            expired.fetch_add(1, Relaxed);
+            counts.expired += 1;
             return Ok(());
         }
         put(&mut guard.shard, db, entry, self.now_ms, &self.settings)?;
-        keys.fetch_add(1, Relaxed);
+        counts.keys += 1;
         Ok(())
+    }
+
+    /// Adds what was counted to the figures that INFO shows.
+    pub(super) fn count(&self, counts: Counts) {
+        let (keys, expired) = &self.server.persistence.loaded;
+        keys.fetch_add(counts.keys, Relaxed);
+        expired.fetch_add(counts.expired, Relaxed);
     }
 }
