@@ -204,6 +204,7 @@ fn describe(client: &mut Client, keys: &[Vec<u8>], same: Same) -> Vec<Described>
             let value = match kind.as_str() {
                 "set" => sorted(value),
                 "hash" => sorted_pairs(value),
+                "zset" if !same.encodings => without_signs_of_zero(value),
                 "stream" => stream(value, same),
                 _ => value,
             };
@@ -233,6 +234,17 @@ fn sorted(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// A small sorted set forgets the sign of a zero, so whether it is there depends on how the set came about.
+fn without_signs_of_zero(value: Value) -> Value {
+    let Value::Array(mut items) = value else { return value };
+    for score in items.iter_mut().skip(1).step_by(2) {
+        if *score == Value::Bulk(b"-0".to_vec()) {
+            *score = Value::Bulk(b"0".to_vec());
+        }
+    }
+    Value::Array(items)
 }
 
 fn sorted_pairs(value: Value) -> Value {

@@ -297,6 +297,11 @@ fn what_is_left_from_earlier_is_not_in_the_way() {
     });
     written.assert_all(&dir, "what is left");
     assert!(!dir.join("appendonlydir/appendonly.aof.3.incr.aof").exists(), "history stays");
+    // And what an earlier process left does not hinder a rewrite.
+    let server = start(&dir, &[]).unwrap();
+    assert!(server.connect().ask("BGREWRITEAOF").error().is_none());
+    drop(server);
+    written.assert_all(&dir, "after a rewrite");
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -165,3 +165,17 @@ fn logs_from_redis_and_back() {
         logs(Kind::Redis, Kind::Moonshard, files);
     }
 }
+
+#[test]
+fn logs_from_moonshard_and_back() {
+    for files in [Files::Increment, Files::Base, Files::BaseOfCommands, Files::Both] {
+        logs(Kind::Moonshard, Kind::Redis, files);
+    }
+}
+
+#[test]
+fn logs_from_moonshard_to_moonshard() {
+    for files in [Files::Increment, Files::Base, Files::BaseOfCommands, Files::Both] {
+        logs(Kind::Moonshard, Kind::Moonshard, files);
+    }
+}

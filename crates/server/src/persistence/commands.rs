@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::server::engine_settings;
 use moonshard_aof::{encode, encode_timestamp};
 use moonshard_protocol::number::format_double;
-use moonshard_rdb::Limits;
+use moonshard_rdb::{Limits, dump};
 use moonshard_scripting::{Keep, Stored};
 use moonshard_store::{Collection, Element, Group, Hash, Scratch, Seed, Stream, StreamId, ValueRef};
 use std::io::{self, Write};
@@ -108,6 +108,10 @@ impl CommandWriter {
                     args.score(score);
                     args.arg(member);
                 });
+            }
+            // XCLAIM forgets entries that were deleted after they were delivered.
+            value @ ValueRef::Collection(Collection::Stream(stream)) if has_lost_entries(stream) => {
+                self.command(&[b"RESTORE", key, b"0", &dump(value, true)]);
             }
             ValueRef::Collection(Collection::Stream(stream)) => self.stream(key, stream),
         }
@@ -242,4 +246,11 @@ impl CommandWriter {
         self.args.clear();
         self.ends.clear();
     }
+}
+
+/// Whether entries wait for their acknowledgement that the stream does not have any more. O(waiting log n).
+fn has_lost_entries(stream: &Stream) -> bool {
+    stream.groups().any(|(_, group)| {
+        group.pending(StreamId::MIN, StreamId::MAX).any(|(id, _)| stream.get(id).is_none())
+    })
 }
