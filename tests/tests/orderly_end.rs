@@ -77,3 +77,27 @@ fn what_was_answered_is_in_the_log() {
 fn without_sync_too() {
     nothing_is_lost(&["--appendonly", "yes", "--appendfsync", "no"], "SIGTERM");
 }
+
+/// A script that has written comes to its end first, so that none of it or all of it is kept; one that has not is ended.
+#[test]
+fn scripts_are_kept_whole() {
+    const LONG: &str = "redis.call('set', KEYS[1], 'half')
+for i = 1, 1e9 do local x = i % 7 end
+return redis.call('set', KEYS[1], 'whole')";
+    for options in [&["--appendonly", "yes", "--save", ""][..], &["--save", "3600 1"]] {
+        let mut server = Server::moonshard(4, options);
+        let (mut writes, mut reads) = (server.connect(), server.connect());
+        writes.send(&["eval", LONG, "1", "{a}"]).unwrap();
+        reads.send(&["eval", "redis.call('get', KEYS[1]) while true do end", "1", "{b}"]).unwrap();
+        let mut admin = server.connect();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while admin.ask("INFO shards").text().matches("script=running").count() < 2 {
+            assert!(Instant::now() < deadline, "{}", admin.ask("INFO shards").text());
+        }
+        server.signal(libc::SIGTERM);
+        assert_eq!(server.wait_for_exit(Duration::from_secs(30)), Some(0), "{options:?}");
+        server.start_again().unwrap();
+        let kept = server.connect().ask("GET {a}").text();
+        assert!(kept == "$5\r\nwhole\r\n" || kept == "$-1\r\n", "{options:?}: {kept}");
+    }
+}

@@ -192,6 +192,18 @@ impl Server {
         own.or_else(|| self.shards.iter().find_map(busy)).map_or(Error::BUSY, Kind::busy)
     }
 
+    /// Ends every script that has not written, or that is over `busy-reply-threshold`: the server is about to end.
+    pub fn end_most_scripts(&self) {
+        for cell in &self.shards {
+            if cell.control.is_busy() {
+                cell.control.kill_even_if_written();
+            } else {
+                cell.control.kill();
+            }
+        }
+        self.debugging.end();
+    }
+
     /// Ends every script whether it has written or not: the server ends.
     pub fn end_scripts(&self) {
         for cell in &self.shards {

@@ -177,7 +177,14 @@ impl Chances {
         if let Some(known) = &self.stream
             && *known != entries
         {
-            return Err(format!("{} has {entries:?} and had {known:?}", self.stream_key));
+            let numbers = |entries: &[(Vec<u8>, Vec<u8>)]| {
+                entries
+                    .iter()
+                    .map(|(_, number)| number.escape_ascii().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            return Err(format!("{} has {}, and had {}", self.stream_key, numbers(&entries), numbers(known)));
         }
         self.stream = Some(entries);
         Ok(())

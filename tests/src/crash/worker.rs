@@ -155,9 +155,13 @@ impl Worker {
         for count in noted..=(noted + 1).min(self.deeds.len()) {
             self.replay(reference, noted, count);
             let mut differences = mine.differences(&self.content(reference), SAME);
-            differences.extend(self.check_chances(client, count).err());
-            if differences.is_empty() {
-                return self.settled_at(count, kept_until, crashed);
+            differences.extend(self.lost_promise(count, kept_until, crashed));
+            match self.checked_chances(client, count) {
+                Ok(chances) if differences.is_empty() => {
+                    self.chances = chances;
+                    return Ok(self.settled_at(count, crashed));
+                }
+                outcome => differences.extend(outcome.err()),
             }
             wrong.push(format!("after {}:\n{}", self.settled + count as u64, differences.join("\n")));
         }
@@ -192,8 +196,8 @@ impl Worker {
         }
     }
 
-    /// Checks what only replies tell, after so many deeds, and takes note of it if it is right.
-    fn check_chances(&mut self, client: &mut Client, count: usize) -> Result<(), String> {
+    /// Checks what only replies tell, after so many deeds; what is known of it then.
+    fn checked_chances(&self, client: &mut Client, count: usize) -> Result<Chances, String> {
         let mut chances = self.chances.clone();
         for deed in &self.deeds[..count] {
             if let Deed::Chance(chance, reply) = deed {
@@ -201,32 +205,27 @@ impl Worker {
             }
         }
         chances.check(client)?;
-        self.chances = chances;
-        Ok(())
+        Ok(chances)
     }
 
-    fn settled_at(
-        &mut self,
-        count: usize,
-        kept_until: Option<Instant>,
-        crashed: Instant,
-    ) -> Result<Outcome, String> {
+    /// What is broken if only so many deeds are there. (A deed that changes nothing is there, too, as it seems.)
+    fn lost_promise(&self, count: usize, kept_until: Option<Instant>, crashed: Instant) -> Option<String> {
+        let first = *self.answered.get(count)?;
+        let (lost, age) = (self.answered.len() - count, crashed.saturating_duration_since(first));
+        let is_broken = kept_until.is_some_and(|until| first < until);
+        is_broken.then(|| {
+            format!("{lost} answered deeds are not there, the first answered {age:?} before the crash")
+        })
+    }
+
+    fn settled_at(&mut self, count: usize, crashed: Instant) -> Outcome {
         let lost = &self.answered[count.min(self.answered.len())..];
         let lost_age = lost.first().map_or(Duration::ZERO, |at| crashed.saturating_duration_since(*at));
-        let outcome = Outcome { there: self.settled + count as u64, lost: lost.len() as u64, lost_age };
-        let broken = lost.first().is_some_and(|first| kept_until.is_some_and(|until| *first < until));
-        let first_lost = self.settled + count as u64 + 1;
         self.settled += count as u64;
+        let outcome = Outcome { there: self.settled, lost: lost.len() as u64, lost_age };
         self.deeds.clear();
         self.answered.clear();
-        if broken {
-            let (lost, age) = (outcome.lost, outcome.lost_age);
-            return Err(format!(
-                "{}: {lost} answered deeds are lost, from {first_lost}, answered {age:?} before the crash",
-                self.prefix
-            ));
-        }
-        Ok(outcome)
+        outcome
     }
 }
 

@@ -250,7 +250,7 @@ impl CommandWriter {
 
 /// Whether entries wait for their acknowledgement that the stream does not have any more. O(waiting log n).
 fn has_lost_entries(stream: &Stream) -> bool {
-    stream.groups().any(|(_, group)| {
-        group.pending(StreamId::MIN, StreamId::MAX).any(|(id, _)| stream.get(id).is_none())
-    })
+    stream
+        .groups()
+        .any(|(_, group)| group.pending(StreamId::MIN, StreamId::MAX).any(|(id, _)| stream.get(id).is_none()))
 }

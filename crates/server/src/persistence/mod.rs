@@ -38,13 +38,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After a failure, the next attempt of its own waits so long.
 const RETRY_MS: u64 = 5_000;
 
 /// Writes that come while the server ends are held back for as long as that takes.
 const END_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// When the server ends, scripts that have not written are ended after this.
+const SCRIPTS_END_WITHIN: Duration = Duration::from_millis(50);
 
 /// How often to look whether another snapshot is done.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -311,15 +314,7 @@ impl Server {
                 }
             }
         };
-        tokio::pin!(lock);
-        let guards = loop {
-            // A script would hold its shard for as long as it likes.
-            self.end_scripts();
-            tokio::select! {
-                guards = &mut lock => break guards,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        };
+        let guards = self.despite_scripts(lock).await;
         self.sync_log().await.map_err(|error| Error::text(format!("ERR the log: {error}")))?;
         std::mem::forget(guards);
         Ok(())
@@ -340,14 +335,25 @@ impl Server {
                 }
             }
         };
-        tokio::pin!(save);
         self.persistence.rewriting.give_up();
+        self.despite_scripts(save).await
+    }
+
+    /// Does what needs the shards when the server ends. A script would hold its shard for as long as it likes, so one that
+    /// has not written is ended soon. Of one that has written half would be kept: it has time until it counts as busy.
+    async fn despite_scripts<T>(&self, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let timeout = Duration::from_secs(u64::from(self.config.load().shutdown_timeout));
+        tokio::pin!(work);
         loop {
-            // A script would hold its shard for as long as it likes, and others may wait behind it.
-            self.end_scripts();
             tokio::select! {
-                outcome = &mut save => return outcome,
+                done = &mut work => return done,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if begun.elapsed() >= timeout {
+                self.end_scripts();
+            } else if begun.elapsed() >= SCRIPTS_END_WITHIN {
+                self.end_most_scripts();
             }
         }
     }
