@@ -192,6 +192,24 @@ fn a_call_is_explained_without_running_it() {
 }
 
 #[test]
+fn a_functions_call_is_explained_by_its_name() {
+    let Some((_server, mut client)) = started() else { return };
+    let library = "#!lua name=lib\nlocal function used() return missing end\n\
+                   redis.register_function{function_name='Wide', flags={'no-writes', 'allow-undeclared-keys'}, \
+                   callback=used}\nredis.register_function('narrow', used)";
+    command(&mut client, &["FUNCTION", "LOAD", library]);
+    let told = command(&mut client, &["SCRIPT", "EXPLAIN", "wide", "1", "foo"]);
+    assert_eq!(
+        (text(field(&told, "known")), text(field(&told, "touches"))),
+        ("loaded".into(), "any key".into())
+    );
+    assert_eq!(names(field(&told, "globals_missing")), [("missing".into(), 2)]);
+    assert_eq!(field(&told, "shards_locked").items().unwrap().len(), SHARDS);
+    let told = command(&mut client, &["SCRIPT", "EXPLAIN", "narrow", "2", "foo", "bar"]);
+    assert!(text(field(&told, "refused")).starts_with("CROSSSLOT"), "{told}");
+}
+
+#[test]
 fn keys_of_several_slots_get_a_hash_tag() {
     let Some((_server, mut client)) = started() else { return };
     let sha = load(&mut client, "return 1");

@@ -62,6 +62,29 @@ pub fn explain(registry: &Registry, settings: &ScriptSettings, source: &[u8]) ->
     Ok(explanation)
 }
 
+/// Explains a function by its name in letters of any case; `None` if there is none. The globals are those of its whole
+/// library, the SHA1 is that of the library's text.
+///
+/// # Errors
+/// When there is no memory for a Lua state.
+pub fn explain_function(
+    registry: &Registry,
+    settings: &ScriptSettings,
+    name: &[u8],
+) -> Result<Option<Explanation>, Error> {
+    let set = registry.libraries().set();
+    let (Some(library), Some(flags)) = (set.library_of(name), set.flags_of(name)) else { return Ok(None) };
+    let (reads, assigns) = named_globals(library.body(), settings)?.unwrap_or_default();
+    Ok(Some(Explanation {
+        sha: Sha::of(library.code()),
+        known: Some(Keep::Loaded),
+        error: None,
+        flags: flags.of_function(settings.default_flags()),
+        reads,
+        assigns,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

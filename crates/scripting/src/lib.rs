@@ -37,7 +37,7 @@ mod watchdog;
 pub const THREAD_STACK_BYTES: usize = 16 << 20;
 
 pub use control::{Control, Kill, Kind, SlowCall, kill_slow, kill_slow_script};
-pub use explain::{Explanation, GlobalUse, explain};
+pub use explain::{Explanation, GlobalUse, explain, explain_function};
 pub use flags::{ScriptFlags, Shebang};
 pub use hash_tag::{HashTag, common_hash_tag};
 pub use library::{ENGINE, Function, Libraries, Library, LibrarySet, LoadDirError, LoadedDir, RestorePolicy};

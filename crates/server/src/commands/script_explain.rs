@@ -4,10 +4,13 @@ use super::Call;
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Error, ScriptRef};
 use moonshard_protocol::Reply;
-use moonshard_scripting::{GlobalUse, Keep, Plan, ScriptFlags, Sha, common_hash_tag, explain, plan};
+use moonshard_scripting::{
+    GlobalUse, Keep, Plan, ScriptFlags, Sha, common_hash_tag, explain, explain_function, plan,
+};
 
 impl Call<'_, '_> {
-    /// Explains a call of a script, which is given by its text, or by its SHA1 if it is known.
+    /// Explains a call of a script, which is given by its text, or by its SHA1 if it is known; or of a function, given by
+    /// its name.
     pub(super) fn script_explain(&mut self) -> Result<(), Error> {
         let number = self.args.int(3)?;
         let Ok(number) = usize::try_from(number) else {
@@ -20,9 +23,15 @@ impl Call<'_, '_> {
         let given = self.args.raw(2);
         let known = Sha::from_client(given).and_then(|sha| scripts.registry.get(&sha));
         let source = known.as_ref().map_or(given, |script| &script.source);
-        let explained = explain(&scripts.registry, &scripts.settings, source)?;
-        let planned =
-            plan(&scripts.registry, ScriptRef::Text(source), keys, scripts.settings.default_flags());
+        let function = match &known {
+            Some(_) => None,
+            None => explain_function(&scripts.registry, &scripts.settings, given)?,
+        };
+        let (explained, called) = match function {
+            Some(explained) => (explained, ScriptRef::Function(given)),
+            None => (explain(&scripts.registry, &scripts.settings, source)?, ScriptRef::Text(source)),
+        };
+        let planned = plan(&scripts.registry, called, keys, scripts.settings.default_flags());
         let reply = &mut *self.reply;
         reply.map(14);
         named(reply, "sha1", explained.sha.as_bytes());
