@@ -1,6 +1,6 @@
 //! What a client's replies depend on: records of the log that are to be safe before it hears of them.
 
-use crate::persistence::Log;
+use crate::persistence::{Log, Place};
 use crate::shards::ShardGuards;
 use std::task::{Context, Poll};
 
@@ -11,6 +11,7 @@ pub struct Dependence {
     written: u64,
     /// The last whose change it may have seen.
     seen: u64,
+    place: Place,
 }
 
 impl Dependence {
@@ -34,11 +35,16 @@ impl Dependence {
         self.written > 0 || self.seen > 0
     }
 
+    /// Its task is another one from now on.
+    pub fn move_away(&mut self) {
+        self.place = Place::default();
+    }
+
     /// Ready once the replies may be sent, and depends on nothing then. While the log cannot be written, those who only
     /// read do not wait.
     pub fn poll(&mut self, log: &Log, cx: &Context<'_>) -> Poll<()> {
         let number = if log.failure().is_some() { self.written } else { self.written.max(self.seen) };
-        if log.progress().poll_acknowledged(number, cx).is_pending() {
+        if log.progress().poll_acknowledged(number, &mut self.place, cx).is_pending() {
             return Poll::Pending;
         }
         *self = Self::default();

@@ -20,6 +20,7 @@ pub use session::{ReplyMode, Session};
 
 use crate::clients::Client;
 use crate::config::Settings;
+use crate::persistence::Place;
 use crate::server::{Server, engine_settings};
 use batch::{Batch, BatchMemory, REQUESTS_MAX};
 use buffers::Buffers;
@@ -286,6 +287,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.session.client.register(cx.waker());
             self.waker = Some(cx.waker().clone());
+            self.session.dependence.move_away();
+            self.session.walk_place = Place::default();
         }
         if self.session.client.has_news() {
             if !self.gathering && self.session.client.only_has_pushes() {
@@ -301,7 +304,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::TimedOut);
         }
         if self.session.awaits_walk > 0 {
-            if self.server.persistence.walk.poll_rounds(self.session.awaits_walk, cx).is_pending() {
+            let session = &mut self.session;
+            let walk = &self.server.persistence.walk;
+            if walk.poll_rounds(session.awaits_walk, &mut session.walk_place, cx).is_pending() {
                 return Poll::Pending;
             }
             self.session.awaits_walk = 0;
@@ -310,7 +315,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let log = &self.server.persistence.log;
             if self.session.dependence.poll(log, cx).is_pending() {
                 if std::mem::replace(&mut self.lingering, true) {
-                    log.hurry();
+                    self.server.hasten_log();
                 } else {
                     cx.waker().wake_by_ref();
                 }

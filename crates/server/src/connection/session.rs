@@ -6,6 +6,7 @@ use crate::clients::{Client, flag};
 use crate::commands::Transaction;
 use crate::debugging::{Link, Mode};
 use crate::effects::{Waiter, Watched};
+use crate::persistence::Place;
 use crate::pubsub::Subscriptions;
 use moonshard_engine::ScriptReads;
 use moonshard_engine::command::CommandId;
@@ -70,6 +71,8 @@ pub struct Session {
     pub dependence: Dependence,
     /// What its next requests wait for: so many rounds of a snapshot's walk over the shards; 0 for none.
     pub awaits_walk: u64,
+    /// Where it waits for that.
+    pub walk_place: Place,
     /// Calls of this batch that no shard has counted.
     pub uncounted: Vec<(CommandId, CommandStats)>,
 }
@@ -107,6 +110,7 @@ impl Session {
             closing: false,
             dependence: Dependence::default(),
             awaits_walk: 0,
+            walk_place: Place::default(),
             uncounted: Vec::new(),
         }
     }

@@ -17,7 +17,7 @@ mod rewrite;
 pub use activity::Activity;
 pub use load::{load, load_log_again};
 pub use loading::{Loading, Progress};
-pub use log::{Log, State as LogState};
+pub use log::{Log, Place, State as LogState};
 pub use reload::reload;
 
 use crate::config::{Settings, ShutdownFlags};

@@ -6,7 +6,7 @@
 
 use super::commands::CommandWriter;
 use super::file::{Header, SnapshotFile};
-use super::log::Progress;
+use super::log::{Place, Progress};
 use crate::server::Server;
 use moonshard_engine::keyspace::Snapshot;
 use parking_lot::Mutex;
@@ -46,8 +46,8 @@ impl Walk {
     }
 
     /// Ready once the walk has been at all shards so many times.
-    pub fn poll_rounds(&self, rounds: u64, cx: &Context<'_>) -> Poll<()> {
-        self.progress.poll_acknowledged(rounds, cx)
+    pub fn poll_rounds(&self, rounds: u64, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
+        self.progress.poll_acknowledged(rounds, place, cx)
     }
 
     fn end_round(&self) {

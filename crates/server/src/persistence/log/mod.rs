@@ -15,7 +15,7 @@ mod tests;
 mod writer;
 
 pub use files::{Files, Rewrite};
-pub use progress::Progress;
+pub use progress::{Place, Progress};
 
 use crate::config::AppendFsync;
 use crate::server::{Server, unix_ms};
@@ -31,6 +31,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
 };
 use std::thread::Thread;
+use writer::Writer;
 
 /// The line before a script's text that only EVAL has made known; Redis passes over it, and loads the script.
 pub const EVALUATED_LINE: &[u8] = b"#moonshard-eval\r\n";
@@ -86,7 +87,11 @@ pub struct Log {
     is_stalled: AtomicBool,
     orders: Mutex<Vec<Order>>,
     has_orders: AtomicBool,
+    /// What writes; `None` before the log was on for the first time.
+    writer: Mutex<Option<Writer>>,
     thread: OnceLock<Thread>,
+    /// Nanoseconds that a sync takes, averaged over some of them.
+    sync_nanos: AtomicU64,
     /// Whether the thread sleeps until it is woken.
     sleeps: AtomicBool,
     /// The system's error number while the log cannot be written; 0 while it can.
@@ -121,7 +126,9 @@ impl Log {
             is_stalled: AtomicBool::new(false),
             orders: Mutex::default(),
             has_orders: AtomicBool::new(false),
+            writer: Mutex::new(None),
             thread: OnceLock::new(),
+            sync_nanos: AtomicU64::new(0),
             sleeps: AtomicBool::new(false),
             failure: AtomicI32::new(0),
             wants_base: AtomicBool::new(false),

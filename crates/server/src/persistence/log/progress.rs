@@ -12,6 +12,17 @@ pub struct Progress {
     /// So safe that a reply which waits for it may be sent.
     acknowledged: AtomicU64,
     waiting: Mutex<Vec<(u64, Waker)>>,
+    /// How often all who wait were woken whether they waited in vain or not.
+    rounds: AtomicU64,
+}
+
+/// What a task waits for already.
+#[derive(Debug, Default)]
+pub struct Place {
+    /// The record; 0 for none.
+    number: u64,
+    /// The round in which that was noted.
+    round: u64,
 }
 
 impl Progress {
@@ -20,26 +31,33 @@ impl Progress {
         self.synced.load(Relaxed)
     }
 
-    /// Ready once replies that depend on the record `number` may be sent.
-    pub fn poll_acknowledged(&self, number: u64, cx: &Context<'_>) -> Poll<()> {
+    /// Ready once replies that depend on the record `number` may be sent. The task keeps its `place` for as long as it waits
+    /// for that record with the same waker.
+    pub fn poll_acknowledged(&self, number: u64, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
         if self.acknowledged.load(SeqCst) >= number {
             return Poll::Ready(());
+        }
+        if place.number == number && place.round == self.rounds.load(SeqCst) {
+            // What waits for a record stays there until that is acknowledged.
+            return Poll::Pending;
         }
         let mut waiting = self.waiting.lock();
         // Under the lock: whoever acknowledges takes it afterwards, and finds this waker.
         if self.acknowledged.load(SeqCst) >= number {
             return Poll::Ready(());
         }
-        match waiting.iter_mut().find(|(_, waker)| waker.will_wake(cx.waker())) {
-            Some((awaited, _)) => *awaited = number,
-            None => waiting.push((number, cx.waker().clone())),
-        }
+        waiting.push((number, cx.waker().clone()));
+        *place = Place { number, round: self.rounds.load(SeqCst) };
         Poll::Pending
     }
 
     /// Wakes whoever waits, to look whether that is still so.
     pub fn wake_all(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
+        let waiting = {
+            let mut waiting = self.waiting.lock();
+            self.rounds.fetch_add(1, SeqCst);
+            std::mem::take(&mut *waiting)
+        };
         waiting.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
@@ -82,20 +100,28 @@ mod tests {
         let progress = Progress::default();
         let (early, late) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
         let (early_waker, late_waker) = (Waker::from(early.clone()), Waker::from(late.clone()));
-        let poll = |number, waker: &Waker| progress.poll_acknowledged(number, &Context::from_waker(waker));
-        assert!(poll(0, &early_waker).is_ready());
-        assert!(poll(1, &early_waker).is_pending());
-        assert!(poll(1, &late_waker).is_pending());
-        // The same task waits for one thing at a time.
-        assert!(poll(3, &late_waker).is_pending());
+        let poll = |number, place: &mut Place, waker: &Waker| {
+            progress.poll_acknowledged(number, place, &Context::from_waker(waker))
+        };
+        let (mut early_place, mut late_place) = (Place::default(), Place::default());
+        assert!(poll(0, &mut early_place, &early_waker).is_ready());
+        assert!(poll(1, &mut early_place, &early_waker).is_pending());
+        // However often it asks, it is noted once.
+        for _ in 0..3 {
+            assert!(poll(3, &mut late_place, &late_waker).is_pending());
+        }
+        assert_eq!(progress.waiting.lock().len(), 2);
         progress.publish(0, 0);
         assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (0, 0));
         progress.publish(2, 2);
         assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 0));
-        assert!(poll(2, &early_waker).is_ready());
+        assert!(poll(2, &mut early_place, &early_waker).is_ready());
         assert_eq!(progress.synced(), 2);
+        // Who was woken in vain waits again.
+        progress.wake_all();
+        assert!(poll(3, &mut late_place, &late_waker).is_pending());
         progress.publish(3, 3);
         progress.publish(3, 3);
-        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 1));
+        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 2));
     }
 }

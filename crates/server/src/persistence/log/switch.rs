@@ -1,6 +1,6 @@
 //! Turns the log on and off, and goes from one increment to the next.
 
-use super::writer::Writer;
+use super::writer::{Writer, run};
 use super::{Files, Order, Rewrite, State};
 use crate::server::{Server, unix_ms};
 use crate::shards::ShardGuards;
@@ -144,8 +144,9 @@ impl Server {
     fn start_log_thread(self: &Arc<Self>) -> io::Result<()> {
         let log = &self.persistence.log;
         if log.thread.get().is_none() {
-            let writer = Writer::new(self.clone());
-            let started = std::thread::Builder::new().name("log".into()).spawn(move || writer.run())?;
+            *log.writer.lock() = Some(Writer::new(self.clone()));
+            let server = self.clone();
+            let started = std::thread::Builder::new().name("log".into()).spawn(move || run(&server))?;
             // Two at once would have to come from two CONFIG SETs, which run one after another.
             let _ = log.thread.set(started.thread().clone());
         }

@@ -1,4 +1,5 @@
-//! The log's thread: puts the journals in order, writes and syncs them, and tells how far that has come.
+//! Puts the journals in order, writes and syncs them, and tells how far that has come: a step at a time, on a thread of its
+//! own, or on the one whose clients wait.
 
 use super::output::{Failure, Output};
 use super::{Log, Order, State};
@@ -20,7 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After a failure, so long until the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// What the thread works with.
+/// A sync that takes less than this is not worth waking another thread for.
+const QUICK_SYNC_NANOS: u64 = 250_000;
+
+/// What takes records from the journals to the disk, one step after another.
 pub(super) struct Writer {
     server: Arc<Server>,
     output: Output,
@@ -47,15 +51,13 @@ impl Writer {
         &self.server.persistence.log
     }
 
-    /// Runs as long as the process does.
-    pub(super) fn run(mut self) {
-        loop {
-            let settings = self.server.config.load_full();
-            let gathered = self.gather(&settings);
-            let outcome = gathered.and_then(|()| self.write(&settings));
-            self.tell(&settings, &outcome);
-            self.rest(&settings, outcome.is_err());
-        }
+    /// Takes what was recorded and asked for, writes it, syncs it if that is due, and tells who waits.
+    fn step(&mut self) -> Pause {
+        let settings = self.server.config.load_full();
+        let gathered = self.gather(&settings);
+        let outcome = gathered.and_then(|()| self.write(&settings));
+        self.tell(&settings, &outcome);
+        self.pause(&settings, outcome.is_err())
     }
 
     /// Takes what was recorded and asked for.
@@ -116,6 +118,8 @@ impl Writer {
                 if settings.appendfsync == AppendFsync::Always { "aof-fsync-always" } else { "aof-fsync" },
                 begun,
             );
+            let (average, nanos) = (&self.log().sync_nanos, self.synced_at.elapsed().as_nanos() as u64);
+            average.store((average.load(Relaxed) * 7 + nanos) / 8, Relaxed);
         }
         Ok(())
     }
@@ -187,28 +191,80 @@ impl Writer {
         }
     }
 
-    /// Waits until there is something to do.
-    fn rest(&mut self, settings: &Settings, failed: bool) {
+    /// What to wait for after a step that went so.
+    fn pause(&self, settings: &Settings, failed: bool) -> Pause {
         if failed {
-            std::thread::park_timeout(RETRY_AFTER);
-            return;
+            return Pause::For(RETRY_AFTER);
         }
         if !self.collected.is_empty() && settings.appendfsync != AppendFsync::Always {
             // Without being woken for each record.
-            std::thread::park_timeout(GATHER);
-            return;
+            return Pause::For(GATHER);
         }
-        let log = self.log();
-        log.sleeps.store(true, SeqCst);
-        if log.journals.last() == self.collected.last() && !log.has_orders.load(SeqCst) {
-            if self.output.is_unsynced() && settings.appendfsync == AppendFsync::EverySec {
-                std::thread::park_timeout(SYNC_EVERY.saturating_sub(self.synced_at.elapsed()));
-            } else if log.holds_replies() || self.output.is_unsynced() {
-                std::thread::park_timeout(LOOK_EVERY);
-            } else {
-                std::thread::park();
+        let until = if self.output.is_unsynced() && settings.appendfsync == AppendFsync::EverySec {
+            Some(SYNC_EVERY.saturating_sub(self.synced_at.elapsed()))
+        } else if self.log().holds_replies() || self.output.is_unsynced() {
+            Some(LOOK_EVERY)
+        } else {
+            None
+        };
+        Pause::UntilRecorded { last: self.collected.last(), until }
+    }
+}
+
+/// What the thread waits for.
+enum Pause {
+    For(Duration),
+    /// For a record after `last`, or an order, or at most for so long.
+    UntilRecorded {
+        last: u64,
+        until: Option<Duration>,
+    },
+}
+
+impl Log {
+    fn rest(&self, pause: &Pause) {
+        match pause {
+            Pause::For(time) => std::thread::park_timeout(*time),
+            Pause::UntilRecorded { last, until } => {
+                self.sleeps.store(true, SeqCst);
+                if self.journals.last() == *last && !self.has_orders.load(SeqCst) {
+                    match until {
+                        Some(time) => std::thread::park_timeout(*time),
+                        None => std::thread::park(),
+                    }
+                }
+                self.sleeps.store(false, Relaxed);
             }
         }
-        log.sleeps.store(false, Relaxed);
+    }
+}
+
+/// The log's thread: runs as long as the process does.
+pub(super) fn run(server: &Server) {
+    let log = &server.persistence.log;
+    loop {
+        // Not kept while it rests: others may take a step meanwhile.
+        let pause = match &mut *log.writer.lock() {
+            Some(writer) => writer.step(),
+            None => return,
+        };
+        log.rest(&pause);
+    }
+}
+
+impl Server {
+    /// Brings to the disk what replies wait for. Where the disk is quick, this thread does so itself, which is cheaper than
+    /// waking another; else the log's thread is woken, and this one goes on with other connections.
+    pub fn hasten_log(&self) {
+        let log = &self.persistence.log;
+        let is_quick = log.sync_nanos.load(Relaxed) < QUICK_SYNC_NANOS && log.failure().is_none();
+        if is_quick
+            && let Some(mut writer) = log.writer.try_lock()
+            && let Some(writer) = &mut *writer
+        {
+            writer.step();
+        } else {
+            log.hurry();
+        }
     }
 }
