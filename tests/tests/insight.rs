@@ -122,6 +122,7 @@ fn functions_are_counted_like_scripts() {
     let Some((_server, mut client)) = started() else { return };
     let library =
         |body: &str| format!("#!lua name=lib\nredis.register_function('Twice', function() {body} end)");
+    command(&mut client, &["CLIENT", "SETNAME", "librarian"]);
     command(&mut client, &["FUNCTION", "LOAD", &library("return 2")]);
     for key in ["a", "b", "c", "d"] {
         assert_eq!(command(&mut client, &["FCALL", "twice", "1", key]), Value::Int(2));
@@ -135,6 +136,8 @@ fn functions_are_counted_like_scripts() {
     let all = command(&mut client, &["SCRIPT", "STATS"]);
     assert_eq!(all.items().unwrap().len(), 1, "{all}");
     // A library that replaces another is other code.
+    let stats = command(&mut client, &["SCRIPT", "STATS", "Twice"]);
+    assert_eq!(text(field(&stats, "client_name")), "librarian");
     command(&mut client, &["FUNCTION", "LOAD", "REPLACE", &library("return 3")]);
     assert_eq!(command(&mut client, &["FCALL", "Twice", "1", "a"]), Value::Int(3));
     command(&mut client, &["FUNCTION", "FLUSH"]);

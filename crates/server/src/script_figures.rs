@@ -95,9 +95,14 @@ impl Server {
 /// Notes that it was this client that made a script known.
 #[cold]
 pub fn note_sender(script: &Script, client: &Client) {
-    script.set_sender(|| Sender {
+    script.set_sender(|| as_sender(client));
+}
+
+/// A client as one who makes scripts known.
+pub fn as_sender(client: &Client) -> Sender {
+    Sender {
         name: client.names.lock().name.as_slice().into(),
         addr: client.addr.as_str().into(),
         unix_ms: unix_ms(),
-    });
+    }
 }

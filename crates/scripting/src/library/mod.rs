@@ -16,11 +16,12 @@ pub use set::LibrarySet;
 pub(crate) use set::{Entry, FunctionId};
 
 use crate::flags::ScriptFlags;
+use crate::registry::Sender;
 use crate::settings::ScriptSettings;
 use crate::vm::inspect;
 use metadata::Metadata;
 use moonshard_engine::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Libraries are written for this engine, the only one.
 pub const ENGINE: &str = "LUA";
@@ -53,6 +54,7 @@ pub struct Library {
     /// Where the Lua text begins in `code`.
     body_at: usize,
     functions: Box<[Function]>,
+    sender: OnceLock<Sender>,
 }
 
 impl Library {
@@ -77,12 +79,28 @@ impl Library {
         if functions.is_empty() {
             return Err(Error::fixed("ERR No functions registered"));
         }
-        Ok(Arc::new(Self { name, code: code.into(), body_at, functions: functions.into() }))
+        Ok(Arc::new(Self {
+            name,
+            code: code.into(),
+            body_at,
+            functions: functions.into(),
+            sender: OnceLock::new(),
+        }))
     }
 
     /// Its name; capital letters count.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Notes who has loaded it. Only the first counts.
+    pub fn set_sender(&self, sender: Sender) {
+        let _ = self.sender.set(sender);
+    }
+
+    /// Who has loaded it; `None` if it was read from a file.
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.get()
     }
 
     /// Its text as it was loaded, with the first line.

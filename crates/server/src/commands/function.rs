@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::locked::Held;
+use crate::script_figures::as_sender;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::{Error, glob};
 use moonshard_scripting::{ENGINE, Function, Kind, Library, RestorePolicy, ScriptFlags, SlowCall};
@@ -29,6 +30,7 @@ impl Call<'_, '_> {
         let library = off_the_loop(|| {
             scripts.registry.libraries().load_telling(code, replace, &scripts.settings, tell)
         })?;
+        library.set_sender(as_sender(&self.session.client));
         self.reply.bulk(library.name().as_bytes());
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::Call;
 use moonshard_engine::Error;
 use moonshard_protocol::Reply;
-use moonshard_scripting::{Keep, Script, ScriptFlags, ScriptName, ScriptStats, Sha};
+use moonshard_scripting::{Keep, Library, Script, ScriptFlags, ScriptName, ScriptStats, Sha};
 use std::sync::Arc;
 
 const NO_SUCH_SCRIPT: Error = Error::fixed("ERR No such script or function");
@@ -73,6 +73,8 @@ impl Call<'_, '_> {
         let reply = &mut *self.reply;
         let open = reply.open_map();
         let mut fields = 21;
+        let set = self.server.scripts.registry.libraries().set();
+        let mut library = None;
         let script = match &stats.name {
             ScriptName::Script(sha) => {
                 named(reply, "name", sha.as_bytes());
@@ -82,6 +84,8 @@ impl Call<'_, '_> {
             ScriptName::Function(name) => {
                 named(reply, "name", name.as_bytes());
                 named(reply, "kind", b"function");
+                let has = |of: &&Arc<Library>| of.functions().iter().any(|function| function.name == *name);
+                library = set.libraries().values().find(has);
                 None
             }
         };
@@ -109,7 +113,10 @@ impl Call<'_, '_> {
         number(reply, "memory_max", stats.memory_max);
         number(reply, "first_use_ms", stats.first_ms);
         number(reply, "last_use_ms", stats.last_ms);
-        let sender = script.as_ref().and_then(|script| script.sender());
+        let sender = match &script {
+            Some(script) => script.sender(),
+            None => library.and_then(|library| library.sender()),
+        };
         named(reply, "client_name", sender.map_or(b"", |sender| &sender.name));
         named(reply, "client_addr", sender.map_or(b"", |sender| sender.addr.as_bytes()));
         if let Some(script) = script {
