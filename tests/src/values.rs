@@ -1,6 +1,7 @@
 //! Random values of every type and encoding, as the commands that make them.
 
 use crate::random::Rng;
+use std::collections::HashSet;
 
 /// The arguments of a command.
 pub type Command = Vec<Vec<u8>>;
@@ -135,8 +136,13 @@ pub fn keyspace(rng: &mut Rng, name: &str, values: usize) -> Vec<Command> {
     let mut commands = Vec::new();
     for (nth, db) in DATABASES.iter().enumerate() {
         commands.push(words(&format!("select {db}"), b""));
+        let mut keys = HashSet::new();
         for at in 0..values / DATABASES.len() {
             let key = key(rng, name, at);
+            if !keys.insert(key.clone()) {
+                // Names that are drawn by chance may come twice.
+                continue;
+            }
             commands.extend(value(rng, &key));
             if rng.one_in(3) {
                 let deadline = 4_102_444_800_000_u64 + rng.bits() % 100_000_000_000;

@@ -141,6 +141,9 @@ fn everything_is_there_in_a_base_of_commands() {
     let server = logged(&[]);
     let mut client = server.connect();
     fill_with_code(&mut client, &mut Rng::new(random::seed()));
+    for words in ["XADD stepped:back 50-1 f v", "XDEL stepped:back 50-1", "XSETID stepped:back 42-1"] {
+        assert!(client.ask(words).error().is_none(), "{words}");
+    }
     ok(&mut client, "CONFIG SET aof-use-rdb-preamble no");
     rewritten(&mut client);
     let expected = ["appendonly.aof.2.base.aof", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"];

@@ -109,8 +109,7 @@ impl CommandWriter {
                     args.arg(member);
                 });
             }
-            // XCLAIM forgets entries that were deleted after they were delivered.
-            value @ ValueRef::Collection(Collection::Stream(stream)) if has_lost_entries(stream) => {
+            value @ ValueRef::Collection(Collection::Stream(stream)) if !can_be_commands(stream) => {
                 self.command(&[b"RESTORE", key, b"0", &dump(value, true)]);
             }
             ValueRef::Collection(Collection::Stream(stream)) => self.stream(key, stream),
@@ -248,9 +247,11 @@ impl CommandWriter {
     }
 }
 
-/// Whether entries wait for their acknowledgement that the stream does not have any more. O(waiting log n).
-fn has_lost_entries(stream: &Stream) -> bool {
-    stream
-        .groups()
-        .any(|(_, group)| group.pending(StreamId::MIN, StreamId::MAX).any(|(id, _)| stream.get(id).is_none()))
+/// Whether commands can make all of a stream: XCLAIM forgets entries that were deleted after they were delivered, and
+/// XSETID refuses a last id below that of an entry that was deleted. O(waiting log n).
+fn can_be_commands(stream: &Stream) -> bool {
+    stream.meta().max_deleted_id <= stream.last_id()
+        && stream.groups().all(|(_, group)| {
+            group.pending(StreamId::MIN, StreamId::MAX).all(|(id, _)| stream.get(id).is_some())
+        })
 }
