@@ -40,15 +40,26 @@ impl Dependence {
         self.place = Place::default();
     }
 
-    /// Ready once the replies may be sent, and depends on nothing then. While the log cannot be written, those who only
-    /// read do not wait.
+    /// The record that has to be safe. While the log cannot be written, those who only read do not wait.
+    fn number(&self, log: &Log) -> u64 {
+        if log.failure().is_some() { self.written } else { self.written.max(self.seen) }
+    }
+
+    /// Whether the replies may be sent.
+    #[inline]
+    pub fn is_met(&self, log: &Log) -> bool {
+        log.progress().has_acknowledged(self.number(log))
+    }
+
+    /// Ready once the replies may be sent.
     pub fn poll(&mut self, log: &Log, cx: &Context<'_>) -> Poll<()> {
-        let number = if log.failure().is_some() { self.written } else { self.written.max(self.seen) };
-        if log.progress().poll_acknowledged(number, &mut self.place, cx).is_pending() {
-            return Poll::Pending;
-        }
+        let number = self.number(log);
+        log.progress().poll_acknowledged(number, &mut self.place, cx)
+    }
+
+    /// The replies may be sent: nothing depends on anything.
+    pub fn clear(&mut self) {
         *self = Self::default();
-        Poll::Ready(())
     }
 }
 

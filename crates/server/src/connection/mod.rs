@@ -313,15 +313,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.session.dependence.is_any() {
             let log = &self.server.persistence.log;
-            if self.session.dependence.poll(log, cx).is_pending() {
-                if std::mem::replace(&mut self.lingering, true) {
-                    self.server.hasten_log();
-                } else {
-                    cx.waker().wake_by_ref();
-                }
+            if !self.session.dependence.is_met(log) {
                 // Nothing more is read either, or a client that never stops would move the end of the wait away.
-                return Poll::Pending;
+                if !std::mem::replace(&mut self.lingering, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.server.hasten_log();
+                if self.session.dependence.poll(log, cx).is_pending() {
+                    return Poll::Pending;
+                }
             }
+            self.session.dependence.clear();
             self.lingering = false;
         }
         match self.poll_send(cx) {

@@ -31,10 +31,16 @@ impl Progress {
         self.synced.load(Relaxed)
     }
 
+    /// Whether replies that depend on the record `number` may be sent.
+    #[inline]
+    pub fn has_acknowledged(&self, number: u64) -> bool {
+        self.acknowledged.load(SeqCst) >= number
+    }
+
     /// Ready once replies that depend on the record `number` may be sent. The task keeps its `place` for as long as it waits
     /// for that record with the same waker.
     pub fn poll_acknowledged(&self, number: u64, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
-        if self.acknowledged.load(SeqCst) >= number {
+        if self.has_acknowledged(number) {
             return Poll::Ready(());
         }
         if place.number == number && place.round == self.rounds.load(SeqCst) {
