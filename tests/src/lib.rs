@@ -9,6 +9,7 @@ pub mod content;
 pub mod corpus;
 pub mod crash;
 pub mod damage;
+pub mod options;
 pub mod oracle;
 pub mod programs;
 pub mod random;

@@ -313,6 +313,27 @@ fn a_failure_leaves_the_log_as_it_was() {
 }
 
 #[test]
+fn a_script_that_does_not_end_leaves_the_log_as_it_was() {
+    let server = logged(&["--busy-reply-threshold", "300"]);
+    let mut client = server.connect();
+    fill(&mut client, &mut Rng::new(random::seed()), "");
+    let before = names(server.dir());
+    let mut endless = server.connect();
+    endless.send(&["EVAL", "while true do end", "1", "key"]).unwrap();
+    while client.ask("FUNCTION STATS").raw.starts_with(b"*4\r\n$14\r\nrunning_script\r\n$-1") {}
+    let busy = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    // The first begins before the script makes all others BUSY, and waits for it; the second does not begin.
+    for _ in 0..2 {
+        assert_eq!(client.ask("BGREWRITEAOF").error().as_deref(), Some(busy));
+        assert_eq!(names(server.dir()), before);
+    }
+    ok(&mut client, "SCRIPT KILL");
+    assert!(endless.read().unwrap().error().is_some());
+    rewritten(&mut client);
+    assert_same_as_redis(&server, LOG);
+}
+
+#[test]
 fn old_files_that_cannot_be_removed_are_removed_later() {
     let server = logged(&[]);
     let mut client = server.connect();

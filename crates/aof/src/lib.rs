@@ -8,7 +8,9 @@ pub mod check;
 mod encode;
 mod manifest;
 mod reader;
+mod script;
 
 pub use encode::{encode, encode_timestamp};
 pub use manifest::{FileEntry, Manifest, ManifestError, ReadManifestError, manifest_path};
 pub use reader::{Command, Damage, Item, RDB_MAGIC, Reader};
+pub use script::{EVALUATED_ANNOTATION, EVALUATED_SCRIPT, LOADED_SCRIPT};

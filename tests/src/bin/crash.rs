@@ -9,34 +9,26 @@
 use std::process::ExitCode;
 
 use moonshard_tests::crash::{self, Plan, Promise};
+use moonshard_tests::options::Options;
 use moonshard_tests::random;
 
 /// Crashes of one server's data.
 const ROUNDS_AT_ONCE: usize = 20;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let (mut rounds, mut seed, mut shards, mut promises) = (200, None, 16, Vec::new());
-    while let Some(arg) = args.next() {
-        let mut number =
-            || args.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{arg} wants a number"));
-        match arg.as_str() {
-            "always" => promises.push(Promise::Always),
-            "everysec" => promises.push(Promise::EverySecond),
-            "no" => promises.push(Promise::NoSync),
-            "snapshots" => promises.push(Promise::Snapshots),
-            "--rounds" => rounds = number() as usize,
-            "--seed" => seed = Some(number()),
-            "--shards" => shards = number() as usize,
-            _ => panic!("no option {arg}: always, everysec, no, snapshots, --rounds N, --seed S, --shards N"),
-        }
-    }
-    if promises.is_empty() {
-        promises = vec![Promise::Always, Promise::EverySecond, Promise::NoSync, Promise::Snapshots];
-    }
-    let mut seed: u64 = seed.unwrap_or_else(random::seed);
-    for promise in promises {
-        let mut left = rounds;
+    let promises = [
+        ("always", Promise::Always),
+        ("everysec", Promise::EverySecond),
+        ("no", Promise::NoSync),
+        ("snapshots", Promise::Snapshots),
+    ];
+    let options = Options::read(&["rounds", "seed", "shards"], &promises.map(|(name, _)| name));
+    let is_meant = |name: &str| options.words.is_empty() || options.words.iter().any(|word| word == name);
+    let rounds_of_each = options.number("rounds").unwrap_or(200) as usize;
+    let shards = options.number("shards").unwrap_or(16) as usize;
+    let mut seed = options.number("seed").unwrap_or_else(random::seed);
+    for (_, promise) in promises.into_iter().filter(|(name, _)| is_meant(name)) {
+        let mut left = rounds_of_each;
         while left > 0 {
             let rounds = left.min(ROUNDS_AT_ONCE);
             match crash::run(&Plan { promise, seed, rounds, shards, workers: 4, cut: 0 }) {

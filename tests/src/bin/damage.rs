@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use moonshard_tests::damage::{Rounds, Sample};
+use moonshard_tests::options::Options;
 use moonshard_tests::random::{self, Rng};
 
 /// Rounds after which there are new files to change.
@@ -18,18 +19,9 @@ const ROUNDS_A_SAMPLE: usize = 500;
 const VALUES: usize = 12;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let (mut seconds, mut seed) = (60, None);
-    while let Some(arg) = args.next() {
-        let mut number =
-            || args.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{arg} wants a number"));
-        match arg.as_str() {
-            "--seconds" => seconds = number(),
-            "--seed" => seed = Some(number()),
-            _ => panic!("no option {arg}: --seconds N, --seed S"),
-        }
-    }
-    let mut rng = Rng::new(seed.unwrap_or_else(random::seed));
+    let options = Options::read(&["seconds", "seed"], &[]);
+    let seconds = options.number("seconds").unwrap_or(60);
+    let mut rng = Rng::new(options.number("seed").unwrap_or_else(random::seed));
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut rounds = Rounds::default();
     while Instant::now() < deadline {

@@ -8,23 +8,15 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use moonshard_tests::options::Options;
 use moonshard_tests::random;
 use moonshard_tests::stream::{self, Setup};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let (mut seconds, mut seed, mut shards) = (60, None, 16);
-    while let Some(arg) = args.next() {
-        let mut number =
-            || args.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{arg} wants a number"));
-        match arg.as_str() {
-            "--seconds" => seconds = number(),
-            "--seed" => seed = Some(number()),
-            "--shards" => shards = number() as usize,
-            _ => panic!("no option {arg}: --seconds N, --seed S, --shards N"),
-        }
-    }
-    let first = seed.unwrap_or_else(random::seed);
+    let options = Options::read(&["seconds", "seed", "shards"], &[]);
+    let seconds = options.number("seconds").unwrap_or(60);
+    let shards = options.number("shards").unwrap_or(16) as usize;
+    let first = options.number("seed").unwrap_or_else(random::seed);
     println!("from seed {first}, for {seconds} seconds");
     let setups: Vec<Setup> = [(false, 2), (true, 2), (true, 3)]
         .map(|(one_slot, protocol)| Setup::start(shards, one_slot, protocol))

@@ -2,6 +2,7 @@
 
 use super::{Fault, Options};
 use crate::reader::RDB_MAGIC;
+use crate::script::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use moonshard_rdb::{Chunked, Error, Limits, Opcode, Reader, Source, ValueType};
 use moonshard_store::{HashLimits, ListLimits, Seed, SetLimits, SortedSetLimits};
 use std::collections::BTreeSet;
@@ -212,7 +213,7 @@ impl<R: Read> Walk<'_, R> {
             Opcode::Aux => {
                 let name = self.reader.string()?.to_vec();
                 let value = self.reader.string()?;
-                let is_script = name == b"lua" || name == b"moonshard-eval";
+                let is_script = name == LOADED_SCRIPT || name == EVALUATED_SCRIPT;
                 let fits = self.facts.fields.len() < FIELDS_MAX;
                 if fits && !is_script && name.len() <= SHOWN_MAX && value.len() <= SHOWN_MAX {
                     self.facts.fields.push((name, value.to_vec()));

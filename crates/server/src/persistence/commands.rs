@@ -3,10 +3,9 @@
 
 use super::file::Header;
 use super::load::{KeyRecord, Records, Step, build};
-use super::log::EVALUATED_LINE;
 use crate::config::Settings;
 use crate::server::engine_settings;
-use moonshard_aof::{encode, encode_timestamp};
+use moonshard_aof::{EVALUATED_ANNOTATION, encode, encode_timestamp};
 use moonshard_protocol::number::format_double;
 use moonshard_rdb::{Limits, dump};
 use moonshard_scripting::{Keep, Stored};
@@ -53,7 +52,7 @@ impl CommandWriter {
                 Stored::Library(library) => encode(&[b"FUNCTION", b"LOAD", library.code()], &mut self.out),
                 Stored::Script(script) => {
                     if script.keep() != Keep::Loaded {
-                        self.out.extend_from_slice(EVALUATED_LINE);
+                        self.out.extend_from_slice(EVALUATED_ANNOTATION);
                     }
                     encode(&[b"SCRIPT", b"LOAD", &script.source], &mut self.out);
                 }

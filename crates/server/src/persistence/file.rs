@@ -2,6 +2,7 @@
 
 use super::commands::CommandWriter;
 use crate::config::Settings;
+use moonshard_aof::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use moonshard_disk::{Disk, DiskFile, folder_of};
 use moonshard_rdb::{Checksum, Opcode, Writer};
 use moonshard_scripting::{Keep, Stored};
@@ -32,11 +33,6 @@ pub struct Header {
     /// The libraries of functions and the scripts.
     pub stored: Vec<Stored>,
 }
-
-/// Names under which a file holds a script that SCRIPT LOAD has made known, as Redis before 7 wrote it, and one that
-/// only EVAL has. Redis 7 passes over both.
-pub const LOADED_SCRIPT: &[u8] = b"lua";
-pub const EVALUATED_SCRIPT: &[u8] = b"moonshard-eval";
 
 /// A snapshot's file while it is written.
 pub struct SnapshotFile {

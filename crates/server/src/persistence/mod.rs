@@ -114,9 +114,7 @@ impl Persistence {
             last_error: Mutex::new(None),
         }
     }
-}
 
-impl Persistence {
     /// What is being written.
     pub fn activity(&self) -> Activity {
         self.claim.activity()

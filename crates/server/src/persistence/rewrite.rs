@@ -189,6 +189,9 @@ impl Server {
 
     async fn begin_rewrite(self: &Arc<Self>) -> Result<BegunRewrite, Error> {
         let (claim, rewriting) = (&self.persistence.claim, &self.persistence.rewriting);
+        if self.shards.iter().any(|cell| cell.lock.is_refusing()) {
+            return Err(Error::BUSY);
+        }
         claim.begin(Activity::Rewrite)?;
         rewriting.given_up.store(false, Relaxed);
         let settings = self.config.load_full();
@@ -204,6 +207,7 @@ impl Server {
         };
         let all: Vec<usize> = (0..self.shards.len()).collect();
         let Ok(mut guards) = lock_all(&self.shards, &all).await else {
+            self.abandon_rewrite(&rewrite);
             claim.end();
             return Err(Error::BUSY);
         };

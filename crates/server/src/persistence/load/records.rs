@@ -1,6 +1,6 @@
 //! What a snapshot's file consists of, record by record.
 
-use crate::persistence::file::{EVALUATED_SCRIPT, LOADED_SCRIPT};
+use moonshard_aof::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use moonshard_engine::Settings;
 use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards, Use};
 use moonshard_engine::slot::slot;

@@ -9,7 +9,7 @@ use crate::clients::Client;
 use crate::commands;
 use crate::connection::Session;
 use crate::server::unix_ms;
-use moonshard_aof::{Command, Damage, Item, Reader};
+use moonshard_aof::{Command, Damage, EVALUATED_ANNOTATION, Item, Reader};
 use moonshard_engine::Args;
 use moonshard_engine::command::{CommandTable, Entry, Handler, Route, SessionCommand};
 use moonshard_engine::database_index;
@@ -20,8 +20,6 @@ use std::io::Read;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// The line before a SCRIPT LOAD that says: the script is known from EVAL only.
-pub(in crate::persistence) const EVALUATED: &[u8] = b"#moonshard-eval";
 /// Bytes of a shard's commands that are worth a worker's attention.
 const BATCH_BYTES: usize = 64 << 10;
 /// Commands after which it is told how far loading is.
@@ -80,7 +78,9 @@ impl<'r> Replay<'r> {
         let outcome = loop {
             match reader.next() {
                 Ok(None) => break Ok(()),
-                Ok(Some(Item::Annotation(line))) => self.evaluated = line == EVALUATED,
+                Ok(Some(Item::Annotation(line))) => {
+                    self.evaluated = line == EVALUATED_ANNOTATION.trim_ascii_end();
+                }
                 Ok(Some(Item::Command(command))) => {
                     let offset = command.offset();
                     if let Err(reason) = self.take(command) {

@@ -113,13 +113,22 @@ impl Files {
         Ok(Rewrite { next, records, increment, unlisted, base })
     }
 
-    /// Removes what a rewrite has left that failed: what the manifest does not name.
-    pub fn abandon_rewrite(&self, rewrite: &Rewrite) {
+    /// Removes what a rewrite has left that failed: what the manifest does not name, and an increment that it names but
+    /// that nothing goes to. As long as that one is there, the file before it must not end within a command.
+    pub fn abandon_rewrite(&mut self, rewrite: &Rewrite) {
+        let mut unused = rewrite.unlisted.clone();
+        if !self.is_uncertain && rewrite.has_increment() && unused.is_none() {
+            let mut next = self.manifest.clone();
+            unused = next.increments.pop().map(|entry| entry.path(&self.folder));
+            if let Err(error) = self.replace(next) {
+                tracing::warn!(%error, "cannot take an unused file out of the log's manifest");
+            }
+        }
         if self.is_uncertain {
             // The manifest may name them after all.
             return;
         }
-        for path in std::iter::once(&rewrite.base).chain(&rewrite.unlisted) {
+        for path in std::iter::once(&rewrite.base).chain(&unused) {
             if let Err(error) = self.remove_if_there(path) {
                 tracing::warn!(file = %path.display(), %error, "cannot remove a file of a rewrite that failed");
             }

@@ -33,8 +33,6 @@ use std::sync::atomic::{
 use std::thread::Thread;
 use writer::Writer;
 
-/// The line before a script's text that only EVAL has made known; Redis passes over it, and loads the script.
-pub const EVALUATED_LINE: &[u8] = b"#moonshard-eval\r\n";
 /// Bytes in one journal that make its writers wait until they are written.
 const STALL_BYTES: usize = 8 << 20;
 /// Bytes in one journal for which the thread is woken before its time.

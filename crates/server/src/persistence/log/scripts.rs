@@ -1,8 +1,8 @@
 //! Scripts in the log that nobody has loaded on purpose.
 
 use super::State;
-use crate::persistence::file::EVALUATED_SCRIPT;
 use crate::server::Server;
+use moonshard_aof::EVALUATED_ANNOTATION;
 use moonshard_scripting::Script;
 use std::sync::Arc;
 
@@ -15,8 +15,7 @@ impl Server {
             return;
         }
         self.scripts.registry.tell_once(script, || {
-            let annotation = [b"#", EVALUATED_SCRIPT, b"\r\n"].concat();
-            self.log_annotated(&annotation, &[b"SCRIPT", b"LOAD", &script.source]);
+            self.log_annotated(EVALUATED_ANNOTATION, &[b"SCRIPT", b"LOAD", &script.source]);
         });
     }
 }

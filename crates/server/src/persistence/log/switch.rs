@@ -39,7 +39,8 @@ impl Server {
         Ok(())
     }
 
-    /// Turns the log on at run time: it counts as soon as a first base is written, which goes on in the background.
+    /// Turns the log on at run time: it counts as soon as a first base is written, which
+    /// [`tend_log`](Server::tend_log) begins at the latest.
     ///
     /// # Errors
     /// The system's, and a manifest that cannot be read.
@@ -51,8 +52,6 @@ impl Server {
         self.persistence.log.wants_base.store(true, Relaxed);
         // What is being written holds nothing that was recorded.
         self.persistence.rewriting.give_up();
-        let server = self.clone();
-        tokio::spawn(async move { server.tend_log().await });
         Ok(())
     }
 
@@ -112,7 +111,7 @@ impl Server {
     /// The base of `rewrite` could not be written, or is not wanted: the log is what it was before.
     pub fn abandon_rewrite(&self, rewrite: &Rewrite) {
         let log = &self.persistence.log;
-        if let Some(files) = &*log.files.lock() {
+        if let Some(files) = &mut *log.files.lock() {
             files.abandon_rewrite(rewrite);
             log.earlier_len.store(files.base_len() + files.earlier_len(), Relaxed);
         }
