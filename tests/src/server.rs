@@ -1,23 +1,18 @@
 //! Servers as child processes: a free port, a directory of their own, and no trace of them afterwards.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
-use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::port::Port;
+use crate::ready;
 use crate::resp::Client;
 
-/// How long a server may take until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(20);
-/// With the ports of the cluster bus above them, all below the range from which the kernel takes ports for outgoing
-/// connections, so that none of those is in the way.
-const PORTS: std::ops::Range<u16> = 12_000..22_000;
-/// How far the port of the cluster bus lies above a server's own.
-const BUS_ABOVE: u16 = 10_000;
+/// How long the nodes of a cluster may take until they know each other. It only keeps a test from hanging.
+const COMPLETE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Which program to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +26,11 @@ pub enum Kind {
 /// A running server, which is killed and whose directory is removed when this is dropped.
 pub struct Server {
     child: Child,
-    port: u16,
+    port: Port,
     dir: PathBuf,
     is_redis: bool,
     program: PathBuf,
     args: Vec<String>,
-    _port_lock: File,
 }
 
 impl Server {
@@ -64,17 +58,17 @@ impl Server {
     /// As [`Server::start`].
     pub fn start_loading(kind: Kind, args: &[&str]) -> Server {
         let mut server = Server::launch(kind, args);
-        server.wait_until_it_says(|_| true).unwrap_or_else(|why| panic!("{why}"));
+        server.wait_until_it_answers().unwrap_or_else(|why| panic!("{why}"));
         server
     }
 
     fn launch(kind: Kind, args: &[&str]) -> Server {
-        let (port, port_lock) = free_port();
+        let port = Port::free();
         let dir = temp_dir();
         let program = program(kind);
         let is_redis = is_redis(&program);
         let mut all =
-            vec!["--port".to_owned(), port.to_string(), "--bind".to_owned(), "127.0.0.1".to_owned()];
+            vec!["--port".to_owned(), port.number().to_string(), "--bind".to_owned(), "127.0.0.1".to_owned()];
         all.extend(["--dir".to_owned(), dir.display().to_string()]);
         let args = if is_redis {
             all.extend(["--save", "", "--appendonly", "no"].map(str::to_owned));
@@ -84,7 +78,7 @@ impl Server {
         };
         all.extend(args.into_iter().map(str::to_owned));
         let child = spawn(&program, &all, &dir);
-        Server { child, port, dir, is_redis, program, args: all, _port_lock: port_lock }
+        Server { child, port, dir, is_redis, program, args: all }
     }
 
     /// Ends the process at once, as a crash does, and waits until it is gone.
@@ -137,11 +131,11 @@ impl Server {
                 assert_eq!(client.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")).raw, b"+OK\r\n");
             }
             if i > 0 {
-                let meet = format!("CLUSTER MEET 127.0.0.1 {}", servers[0].port);
+                let meet = format!("CLUSTER MEET 127.0.0.1 {}", servers[0].port());
                 assert_eq!(client.ask(&meet).raw, b"+OK\r\n");
             }
         }
-        let deadline = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + COMPLETE_WITHIN;
         for server in &servers {
             let mut client = server.connect();
             let known = format!("cluster_known_nodes:{nodes}\r\n");
@@ -159,12 +153,13 @@ impl Server {
 
     /// A new connection over TCP.
     pub fn connect(&self) -> Client {
-        Client::tcp(self.port).unwrap_or_else(|e| panic!("cannot connect to port {}: {e}", self.port))
+        let port = self.port();
+        Client::tcp(port).unwrap_or_else(|e| panic!("cannot connect to port {port}: {e}"))
     }
 
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The process id.
@@ -211,24 +206,18 @@ impl Server {
     /// # Errors
     /// That it ended or does not answer in time, with its log.
     pub fn wait_until_ready(&mut self) -> Result<(), String> {
-        self.wait_until_it_says(|reply| !reply.starts_with(b"-LOADING"))
+        let port = self.port();
+        ready::wait_until_ready(&mut self.child, || Client::tcp(port)).map_err(|why| self.with_log(&why))
     }
 
-    fn wait_until_it_says(&mut self, is_expected: impl Fn(&[u8]) -> bool) -> Result<(), String> {
-        let deadline = Instant::now() + READY_WITHIN;
-        while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!("the server ended at once ({status}); its log:\n{}", self.log()));
-            }
-            if let Ok(mut client) = Client::tcp(self.port)
-                && let Ok(reply) = client.command(&["PING"])
-                && is_expected(&reply.raw)
-            {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Err(format!("the server does not answer; its log:\n{}", self.log()))
+    fn wait_until_it_answers(&mut self) -> Result<(), String> {
+        let port = self.port();
+        ready::wait_until_it_says(&mut self.child, || Client::tcp(port), |_| true)
+            .map_err(|why| self.with_log(&why))
+    }
+
+    fn with_log(&self, why: &str) -> String {
+        format!("{why}; its log:\n{}", self.log())
     }
 }
 
@@ -240,7 +229,7 @@ impl Drop for Server {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(30)..];
-            eprintln!("--- the end of the log of the server on port {}:\n{}", self.port, tail.join("\n"));
+            eprintln!("--- the end of the log of the server on port {}:\n{}", self.port(), tail.join("\n"));
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -317,23 +306,4 @@ fn without_shards<'a>(args: &[&'a str]) -> Vec<&'a str> {
         }
     }
     kept
-}
-
-/// A port that no other test has: each is guarded by a locked file for as long as its server lives.
-fn free_port() -> (u16, File) {
-    let locks = std::env::temp_dir().join("moonshard-test-ports");
-    fs::create_dir_all(&locks).unwrap();
-    let span = u32::from(PORTS.end - PORTS.start);
-    let first = std::process::id().wrapping_mul(61) % span;
-    for step in 0..span {
-        let port = PORTS.start + ((first + step) % span) as u16;
-        let Ok(file) = File::create(locks.join(port.to_string())) else { continue };
-        // SAFETY: flock takes a descriptor that `file` keeps open.
-        let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
-        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if locked && is_free(port) && is_free(port + BUS_ABOVE) {
-            return (port, file);
-        }
-    }
-    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
 }

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use moonshard_tests::corpus::{self, Action, Corpus};
+use moonshard_tests::ready::wait_until_ready;
 use moonshard_tests::resp::{Client, encode};
 use moonshard_tests::server::{Server, moonshard_binary, temp_dir, under_test_is_redis};
 
@@ -131,12 +131,8 @@ impl FromFile {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self(child, socket);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Client::unix(&server.1).is_err() {
-            assert!(Instant::now() < deadline, "the server does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut server = Self(child, socket);
+        wait_until_ready(&mut server.0, || Client::unix(&server.1)).unwrap();
         server
     }
 

@@ -4,23 +4,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use moonshard_tests::port::Port;
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{moonshard_binary, temp_dir};
 use saphyr::{LoadableYamlNode, YamlOwned};
 
-/// How long the server may take until its startup probe succeeds. Far less than the manifest allows.
-const UP_WITHIN: Duration = Duration::from_secs(20);
+/// How long the server may take until its startup probe succeeds. Less than the manifest allows.
+const UP_WITHIN: Duration = Duration::from_secs(60);
 /// The port in the manifests and in the image.
 const PORT: &str = "6379";
-/// Below the range for outgoing connections, and beside the range of the other tests' servers.
-const PORTS: std::ops::Range<u16> = 30_000..32_000;
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path)
@@ -218,26 +215,12 @@ fn the_memory_limit_leaves_room_beside_the_data() {
     assert!(bytes(maxmemory) * 5 <= limit * 4, "{maxmemory} of data in {limit} bytes");
 }
 
-/// A port that nobody listens on, another one each time.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let span = u32::from(PORTS.end - PORTS.start);
-    let first = std::process::id().wrapping_mul(61);
-    for _ in 0..span {
-        let port = PORTS.start + (first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % span) as u16;
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
-}
-
 /// The StatefulSet's pod as a local process: its mounts are directories here, its port is a free one, and nothing else
 /// differs from what the manifests say.
 struct Pod {
     set: YamlOwned,
     root: PathBuf,
-    port: u16,
+    port: Port,
     child: Option<Child>,
 }
 
@@ -245,7 +228,7 @@ impl Pod {
     /// The pod with its volumes filled, not yet started.
     fn new() -> Pod {
         let set = resource("StatefulSet", "moonshard");
-        let pod = Pod { set, root: temp_dir(), port: free_port(), child: None };
+        let pod = Pod { set, root: temp_dir(), port: Port::free(), child: None };
         for (name, _) in pod.mounts() {
             pod.fill(&name);
         }
@@ -288,7 +271,7 @@ impl Pod {
         let text = mounts.iter().fold(text.to_owned(), |text, (name, path)| {
             text.replace(path, self.root.join(name).to_str().unwrap())
         });
-        text.replace(PORT, &self.port.to_string())
+        text.replace(PORT, &self.port.number().to_string())
     }
 
     /// A command of the container, with its environment and no other.
@@ -381,7 +364,7 @@ impl Pod {
     }
 
     fn connect(&self) -> Client {
-        Client::tcp(self.port).expect("a connection")
+        Client::tcp(self.port.number()).expect("a connection")
     }
 
     /// The password that the Secret gives to the server.
@@ -512,7 +495,7 @@ fn there_is_room_and_time_for_what_is_written() {
 fn the_image_alone_answers_and_keeps_protected_mode() {
     let mut pod = Pod::new();
     let mut command = pod.command(&[instruction("ENTRYPOINT"), instruction("CMD")].concat());
-    command.args(["--port", &pod.port.to_string()]);
+    command.args(["--port", &pod.port.number().to_string()]);
     pod.spawn(&mut command);
     pod.wait_until_ready();
     assert!(reply(&mut pod.connect(), &["PING"]).contains("PONG"));

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use moonshard_tests::port::Port;
+use moonshard_tests::ready::wait_until_ready;
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, moonshard_binary, temp_dir};
 
@@ -66,27 +68,21 @@ fn what_it_cannot_honour_cannot_be_set_either() {
 
 #[test]
 fn by_default_it_is_reached_from_this_host_only() {
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = Port::free();
     let mut child = Command::new(moonshard_binary())
-        .args(["--port", &port.to_string()])
+        .args(["--port", &port.number().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let client = loop {
-        match Client::tcp(port) {
-            Ok(client) => break Some(client),
-            Err(_) if Instant::now() > deadline => break None,
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    let bind = client.map(|mut client| client.ask("CONFIG GET bind").text());
+    let ready = wait_until_ready(&mut child, || Client::tcp(port.number()));
+    let bind = ready.and_then(|()| Client::tcp(port.number()).map_err(|error| error.to_string()));
+    let bind = bind.map(|mut client| client.ask("CONFIG GET bind").text());
     // All of 127.0.0.0/8 is this host, and a server on all addresses would answer here.
-    let elsewhere = TcpStream::connect(("127.0.0.2", port));
+    let elsewhere = TcpStream::connect(("127.0.0.2", port.number()));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(bind.as_deref(), Some("*2\r\n$4\r\nbind\r\n$14\r\n127.0.0.1 -::1\r\n"));
+    assert_eq!(bind.as_deref(), Ok("*2\r\n$4\r\nbind\r\n$14\r\n127.0.0.1 -::1\r\n"));
     assert!(elsewhere.is_err());
 }
 

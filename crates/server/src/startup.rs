@@ -76,16 +76,24 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     // Before the first connection: who has got an answer may end the server by a signal.
     let mut signals = threads.block_on(async { Signals::catch() })?;
     let addresses = listeners.addresses();
-    // Who connects while the data is loaded is told so.
-    server.persistence.loading.begin(unix_ms() / 1000);
-    listeners.accept(&server, &threads);
+    server
+        .persistence
+        .loading
+        .begin_at_start(unix_ms() / 1000, settings.loading_process_events_interval_bytes);
+    let mut listeners = Some(listeners);
+    let mut accept = || {
+        if let Some(listeners) = listeners.take() {
+            listeners.accept(&server, &threads);
+        }
+    };
     threads.spawn(balance::run(server.clone(), threads.pool().clone()));
-    if let Some(log) = threads.block_on(load(&server, &mut signals))? {
+    if let Some(log) = threads.block_on(load(&server, &mut signals, &mut accept))? {
         server.load_unchanged(|| load_functions(&server, &settings))?;
         if let Some(manifest) = log {
             threads.block_on(server.open_log(manifest))?;
         }
         server.persistence.loading.end();
+        accept();
         for address in addresses {
             tracing::info!(%address, shards = server.shards.len(), io_threads = threads.pool().len(), "ready to accept connections");
         }
@@ -106,14 +114,16 @@ fn start(launch: Launch) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Loads the data on a thread of its own, while connections are answered. Returns the log's manifest, if the log is on.
-/// `None` when the server is told to end before all is loaded: it then ends without saving what it has of it.
+/// Loads the data on a thread of its own. Who connects meanwhile waits, as it is over in a moment; only if it takes long
+/// they are answered before it is, after a call of `accept`. Returns the log's manifest, if the log is on. `None` when the
+/// server is told to end before all is loaded: it then ends without saving what it has of it.
 async fn load(
     server: &Arc<Server>,
     signals: &mut Signals,
+    accept: &mut impl FnMut(),
 ) -> Result<Option<Option<Manifest>>, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Handle::current();
-    let (done, loaded) = tokio::sync::oneshot::channel();
+    let (done, mut loaded) = tokio::sync::oneshot::channel();
     let loader = server.clone();
     std::thread::Builder::new()
         .name("loader".into())
@@ -122,14 +132,17 @@ async fn load(
             // Nobody waits any more when the server is to end.
             let _ = done.send(persistence::load(&loader, &runtime));
         })?;
-    tokio::select! {
-        outcome = loaded => {
-            let failed = "the data was not loaded: the thread that does so has failed";
-            outcome.map_err(|_| failed)?.map(Some).map_err(Into::into)
-        }
-        _ = signals.wait(server) => {
-            tracing::warn!("the server is to end while it loads: nothing is saved");
-            Ok(None)
+    loop {
+        tokio::select! {
+            outcome = &mut loaded => {
+                let failed = "the data was not loaded: the thread that does so has failed";
+                return outcome.map_err(|_| failed)?.map(Some).map_err(Into::into);
+            }
+            () = server.persistence.loading.is_long() => accept(),
+            _ = signals.wait(server) => {
+                tracing::warn!("the server is to end while it loads: nothing is saved");
+                return Ok(None);
+            }
         }
     }
 }

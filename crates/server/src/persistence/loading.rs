@@ -2,11 +2,17 @@
 
 use crate::server::unix_ms;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::sync::Notify;
 
 /// How loading stands. While it goes on, clients are answered `LOADING`, but for the commands that are declared to run then.
 #[derive(Debug, Default)]
 pub struct Loading {
     active: AtomicBool,
+    /// Bytes that are read at the start of the server before clients are answered.
+    silent_bytes: AtomicU64,
+    /// Told once, when clients are to be answered although loading goes on.
+    long: Notify,
+    told_long: AtomicBool,
     /// Unix time in seconds of its begin.
     started: AtomicU64,
     /// Unix time in seconds at which the log was told last how far it is.
@@ -41,6 +47,13 @@ impl Loading {
         self.active.load(Relaxed)
     }
 
+    /// Loading begins at the start of the server, at Unix time `now` in seconds. It is [long](Self::is_long) once so many
+    /// bytes were read.
+    pub fn begin_at_start(&self, now: u64, silent_bytes: u64) {
+        self.silent_bytes.store(silent_bytes, Relaxed);
+        self.begin(now);
+    }
+
     /// Loading begins, at Unix time `now` in seconds.
     pub fn begin(&self, now: u64) {
         self.started.store(now, Relaxed);
@@ -63,6 +76,21 @@ impl Loading {
     #[inline]
     pub fn reach(&self, bytes: u64) {
         self.loaded_bytes.store(bytes, Relaxed);
+        if bytes >= self.silent_bytes.load(Relaxed) {
+            self.note_long();
+        }
+    }
+
+    /// Loading takes long, so that clients should not wait for its end without an answer.
+    pub fn note_long(&self) {
+        if !self.told_long.swap(true, Relaxed) {
+            self.long.notify_one();
+        }
+    }
+
+    /// Waits until loading takes long. One task may wait, once.
+    pub async fn is_long(&self) {
+        self.long.notified().await;
     }
 
     /// The file says how much memory was in use when it was written.
@@ -124,5 +152,26 @@ mod tests {
         assert_eq!((progress.percent, progress.eta_seconds), (24.9, 10 * 751 / 250));
         loading.end();
         assert_eq!(loading.progress(110), None);
+    }
+
+    #[test]
+    fn it_is_long_once_enough_was_read_or_somebody_says_so() {
+        let is_long = |loading: &Loading| {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            std::pin::pin!(loading.is_long()).poll(&mut context).is_ready()
+        };
+        let loading = Loading::default();
+        loading.begin_at_start(100, 1_000);
+        loading.expect(5_000);
+        assert!(!is_long(&loading));
+        loading.reach(999);
+        assert!(!is_long(&loading));
+        loading.reach(1_000);
+        loading.reach(2_000);
+        assert!(is_long(&loading));
+        let loading = Loading::default();
+        loading.begin_at_start(100, 1_000);
+        loading.note_long();
+        assert!(is_long(&loading));
     }
 }

@@ -146,7 +146,7 @@ impl<'c, R: Read> Cutter<'c, R> {
         self.at += len;
         if self.delay.is_set() {
             self.context.server.persistence.loading.reach(self.input.earlier + self.offset());
-            self.delay.wait(&self.context.server.config);
+            self.delay.wait(self.context.server);
         }
     }
 
@@ -197,6 +197,7 @@ impl<'c, R: Read> Cutter<'c, R> {
     /// Builds the value at the begin of the buffer while the file is read on.
     fn build_while_reading(&mut self) -> Result<(), Stop> {
         let (offset, server) = (self.offset(), self.context.server);
+        server.persistence.loading.note_long();
         let checksum = std::mem::take(&mut self.checksum);
         let source = Chunked::resumed(&mut self.input, std::mem::take(&mut self.buffer), checksum);
         let mut reader = Reader::new(source);

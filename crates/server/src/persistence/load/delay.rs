@@ -1,6 +1,7 @@
 //! Loading that is slowed down, for tests (`key-load-delay`).
 
 use crate::config::Config;
+use crate::server::Server;
 use std::time::Duration;
 
 /// How long to wait after each key, in microseconds; if it is negative, a microsecond after every so many keys.
@@ -21,17 +22,18 @@ impl Delay {
         self.setting != 0
     }
 
-    /// Waits after a key, and looks whether the setting has changed.
+    /// Waits after a key, while clients are answered, and looks whether the setting has changed.
     #[cold]
-    pub(super) fn wait(&mut self, config: &Config) {
+    pub(super) fn wait(&mut self, server: &Server) {
         self.keys = self.keys.wrapping_add(1);
         let micros = match self.setting {
             setting @ 0.. => setting.unsigned_abs(),
             setting => u32::from(self.keys.is_multiple_of(setting.unsigned_abs())),
         };
         if micros > 0 {
+            server.persistence.loading.note_long();
             std::thread::sleep(Duration::from_micros(micros.into()));
         }
-        self.setting = config.load().key_load_delay;
+        self.setting = server.config.load().key_load_delay;
     }
 }

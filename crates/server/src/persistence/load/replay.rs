@@ -93,7 +93,7 @@ impl<'r> Replay<'r> {
             if count.is_multiple_of(TELL_EVERY) || self.delay.is_set() {
                 loading.reach(earlier + reader.offset());
                 loading.log_at_times();
-                self.delay.wait(&self.context.server.config);
+                self.delay.wait(self.context.server);
             }
         };
         self.hand_over_all();
