@@ -123,6 +123,37 @@ fn payloads_go_between_redis_and_moonshard() {
 }
 
 #[test]
+fn a_library_limits_the_runs_of_its_functions() {
+    if under_test_is_redis() {
+        return;
+    }
+    let (server, theirs) = (Server::moonshard(SHARDS, &[]), Server::redis(&[]));
+    let mut client = server.connect();
+    let code = "#!lua name=l script-max-ms=20 memory-limit=1mb\n\
+        redis.register_function('endless', function() while true do end end)\n\
+        redis.register_function('hungry', function() return #string.rep('x', 2 * 1024 * 1024) end)";
+    let check = |client: &mut Client| {
+        let mut error = |function: &str| client.ask(&format!("FCALL {function} 1 k")).error().unwrap();
+        let over = "ERR Script killed: it ran for longer than 20 milliseconds";
+        assert!(error("endless").starts_with(over), "{}", error("endless"));
+        assert!(error("hungry").contains("not enough memory"));
+    };
+    assert_eq!(load(&mut client, code).error(), None);
+    check(&mut client);
+    // Its text carries them, into a payload and out of it.
+    let payload = client.ask("FUNCTION DUMP").value.bytes().unwrap().to_vec();
+    let restore = |to: &mut Client| {
+        to.command(&[b"FUNCTION", b"RESTORE".as_slice(), &payload, b"FLUSH"]).unwrap().text()
+    };
+    assert_eq!(restore(&mut client), "+OK\r\n");
+    check(&mut client);
+    let refused = "-ERR Invalid metadata value given: script-max-ms=20\r\n";
+    assert_eq!(restore(&mut theirs.connect()), refused);
+    let wrong = load(&mut client, "#!lua name=l max-ms=soon\nreturn 1");
+    assert_eq!(wrong.raw, b"-ERR Invalid metadata value given: max-ms=soon\r\n");
+}
+
+#[test]
 fn a_snapshot_holds_the_libraries() {
     let mut server = Server::moonshard(SHARDS, &[]);
     let mut client = server.connect();

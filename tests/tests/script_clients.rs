@@ -57,3 +57,17 @@ fn libraries_for_python_need_no_flags() {
 fn libraries_for_python_with_default_flags() {
     python("scripts.py", &with_flags(), &["flags"]);
 }
+
+#[test]
+fn rq_and_celery_with_default_flags() {
+    for (shards, jobs) in [(1, "rq"), (16, "rq"), (1, "celery"), (16, "celery")] {
+        python("jobs.py", &Server::moonshard(shards, ALL_FLAGS), &[jobs, "flags"]);
+    }
+}
+
+#[test]
+fn celery_with_a_tagged_prefix_and_most_of_rq_need_no_flags() {
+    for jobs in ["rq", "celery"] {
+        python("jobs.py", &without_flags(), &[jobs, "none"]);
+    }
+}

@@ -21,11 +21,13 @@ pub(crate) fn stricter(one: u64, other: u64) -> u64 {
 }
 
 impl Limits {
-    /// Takes over an option of a script's first line, `max-ms=..` or `memory-limit=..`. False if it is none of them.
+    /// Takes over an option of a script's or library's first line, `max-ms=..` or `memory-limit=..`, also by the names
+    /// of the settings, which begin with `script-`. False if it is none of them.
     ///
     /// # Errors
     /// A value that is no number, or 0: a script cannot lift the server's limits.
     pub(crate) fn take_option(&mut self, option: &[u8]) -> Result<bool, Error> {
+        let option = option.strip_prefix(b"script-").unwrap_or(option);
         if let Some(value) = option.strip_prefix(b"max-ms=") {
             let ms = number(value).filter(|&ms| ms > 0);
             self.max_ms = ms.ok_or_else(|| quoting("ERR Invalid max-ms in script shebang: ", value))?;
@@ -75,6 +77,10 @@ mod tests {
         assert_eq!(limits.take_option(b"memory-limit=2MB"), Ok(true));
         assert_eq!(limits.take_option(b"flags=no-writes"), Ok(false));
         assert_eq!(limits, Limits { max_ms: 20, memory_bytes: 2 << 20 });
+        assert_eq!(limits.take_option(b"script-max-ms=30"), Ok(true));
+        assert_eq!(limits.take_option(b"script-memory-limit=3k"), Ok(true));
+        assert_eq!(limits, Limits { max_ms: 30, memory_bytes: 3000 });
+        assert_eq!(limits.take_option(b"script-flags=no-writes"), Ok(false));
         for wrong in ["max-ms=", "max-ms=0", "max-ms=1s", "max-ms=-1", "memory-limit=0", "memory-limit=1tb"] {
             assert!(limits.take_option(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -77,6 +77,25 @@ fn a_library_that_takes_all_memory_or_time_is_refused() {
 }
 
 #[test]
+fn a_library_limits_the_runs_of_its_functions_and_not_its_loading() {
+    let mut world = World::default();
+    // Loading takes more than a run may, and what was loaded stays.
+    load(
+        &world,
+        "#!lua name=l memory-limit=1mb\nlocal kept = ('x'):rep(4 * 1024 * 1024)\n\
+         redis.register_function('kept', function() return #kept end)\n\
+         redis.register_function('takes', function() local t = {} while true do t[#t + 1] = {} end end)\n\
+         redis.register_function('garbage', function() for i = 1, 1e5 do local t = {i, {}} end return 1 end)",
+    );
+    for _ in 0..2 {
+        assert_eq!(call(&mut world, "kept"), format!(":{}\r\n", 4 << 20));
+        assert!(call(&mut world, "takes").contains("not enough memory"));
+        assert_eq!(call(&mut world, "garbage"), ":1\r\n");
+    }
+    assert_eq!(world.eval("return #string.rep('x', 8 * 1024 * 1024)"), format!(":{}\r\n", 8 << 20));
+}
+
+#[test]
 fn functions_that_set_globals_see_the_same_as_others() {
     let mut world = World::default();
     load(

@@ -16,6 +16,7 @@ pub use set::LibrarySet;
 pub(crate) use set::{Entry, FunctionId};
 
 use crate::flags::ScriptFlags;
+use crate::limits::Limits;
 use crate::registry::Sender;
 use crate::settings::ScriptSettings;
 use crate::vm::inspect;
@@ -50,6 +51,7 @@ pub struct Function {
 #[derive(Debug)]
 pub struct Library {
     name: Box<str>,
+    limits: Limits,
     code: Box<[u8]>,
     /// Where the Lua text begins in `code`.
     body_at: usize,
@@ -73,7 +75,7 @@ impl Library {
         settings: &ScriptSettings,
         refuse: impl FnOnce(&str) -> Result<(), Error>,
     ) -> Result<Arc<Self>, Error> {
-        let Metadata { name, body_at } = Metadata::parse(code)?;
+        let Metadata { name, limits, body_at } = Metadata::parse(code)?;
         refuse(&name)?;
         let functions = inspect(&code[body_at..], settings)?;
         if functions.is_empty() {
@@ -81,6 +83,7 @@ impl Library {
         }
         Ok(Arc::new(Self {
             name,
+            limits,
             code: code.into(),
             body_at,
             functions: functions.into(),
@@ -91,6 +94,11 @@ impl Library {
     /// Its name; capital letters count.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The limits of each run of one of its functions.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Notes who has loaded it. Only the first counts.

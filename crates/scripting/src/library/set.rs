@@ -2,6 +2,7 @@
 
 use super::{Function, Library};
 use crate::flags::ScriptFlags;
+use crate::limits::Limits;
 use moonshard_engine::Error;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) struct Entry {
     hash: u64,
     pub(crate) name: Box<str>,
     pub(crate) flags: ScriptFlags,
+    pub(crate) limits: Limits,
     pub(crate) library: Arc<Library>,
 }
 
@@ -73,6 +75,7 @@ impl LibrarySet {
                     hash: hash_of(name.as_bytes()),
                     name: name.clone(),
                     flags: *flags,
+                    limits: library.limits(),
                     library: library.clone(),
                 });
             }

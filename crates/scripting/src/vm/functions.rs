@@ -76,8 +76,8 @@ impl Ready {
         self.functions = LoadedFunctions { set, references, stats };
     }
 
-    /// Loads the library of a function; returns where the function is in Lua's registry. `limit` is that of the
-    /// script's memory.
+    /// Loads the library of a function; returns where the function is in Lua's registry. `limit` is that of all
+    /// scripts' memory.
     ///
     /// # Errors
     /// What the library raises here although it did not when it was published: memory runs out, or it is killed.

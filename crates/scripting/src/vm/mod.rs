@@ -391,11 +391,11 @@ impl Ready {
     fn find_function(&self, name: &[u8]) -> Result<Compiled, Error> {
         let set = &self.functions.set;
         let id = set.find(name).ok_or(Error::NO_FUNCTION)?;
-        let function = self.functions.reference(id);
+        let (function, entry) = (self.functions.reference(id), set.entry(id));
         Ok(Compiled {
             function,
-            flags: set.entry(id).flags,
-            limits: Limits::default(),
+            flags: entry.flags,
+            limits: entry.limits,
             name: Name::Function(id),
             stats: self.functions.stats(id),
         })
@@ -479,7 +479,6 @@ impl Ready {
         // Commands reply into the tape as long as the script runs.
         let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
         std::mem::swap(cx.reply, &mut tape);
-        let own_limit = self.limit_memory(script.limits, limit);
         let stats = self.begin_counting(script);
         let (sha, name): (Option<&Sha>, &[u8]) = match &script.name {
             Name::Script(sha) => (Some(sha), sha.as_bytes()),
@@ -497,7 +496,7 @@ impl Ready {
         if self.settings.profiling.is_on() && debugger.is_none() {
             self.begin_profile(script);
         }
-        let ended = self.execute(script, own_limit);
+        let ended = self.execute(script, limit);
         self.end_profile(script);
         if let Some(debugger) = debugger {
             debugger.detach(state);
@@ -522,18 +521,18 @@ impl Ready {
         outcome.and(DONE)
     }
 
-    /// Sets the limit of the state's memory for a script, which is that of all scripts or its own. Returns it.
+    /// Sets the limit of the state's memory for a script, which is that of all scripts or its own.
     #[inline]
-    fn limit_memory(&mut self, limits: Limits, limit: usize) -> usize {
+    fn limit_memory(&mut self, limits: Limits, limit: usize) {
         if limits.memory_bytes == 0 {
             self.lua.set_limit(limit);
-            return limit;
+        } else {
+            self.limit_to_own(limits, limit);
         }
-        self.limit_to_own(limits, limit)
     }
 
     #[cold]
-    fn limit_to_own(&mut self, limits: Limits, limit: usize) -> usize {
+    fn limit_to_own(&mut self, limits: Limits, limit: usize) {
         let own = self.lua.bytes().saturating_add(limits.memory_bytes);
         let limit = if limit == 0 { own } else { own.min(limit) };
         let state = self.lua.state();
@@ -546,10 +545,10 @@ impl Ready {
         }
         self.bridge.touch_gc();
         self.lua.set_limit(limit);
-        limit
     }
 
-    /// Runs what the bridge was told of, and leaves its result on the stack.
+    /// Runs what the bridge was told of, and leaves its result on the stack. `limit` is that of all scripts' memory:
+    /// what loading a library takes is not what one run of its function takes.
     #[inline]
     fn execute(&mut self, script: &Compiled, limit: usize) -> Result<(), Error> {
         let (state, kind) = (self.lua.state(), script.name.kind());
@@ -557,6 +556,7 @@ impl Ready {
             Name::Function(id) if script.function == ffi::LUA_NOREF => self.load_function(id, limit)?,
             _ => script.function,
         };
+        self.limit_memory(script.limits, limit);
         // SAFETY: all values are in the registry, and the stack of an idle state has room. What the call raises it
         // returns; its result is one value.
         let status = unsafe {
