@@ -95,6 +95,46 @@ fn with_an_endless_script_on_all_shards_but_one_the_last_one_is_served() {
     }
 }
 
+/// What others are answered while a script or function holds all that there is.
+#[test]
+fn while_every_shard_is_held_clients_hear_what_redis_says() {
+    const LIBRARY: &str =
+        "#!lua name=l\nredis.register_function('endless', function() while true do end end)";
+    let servers = [
+        Server::redis(&["--busy-reply-threshold", "10"]),
+        Server::moonshard(
+            4,
+            &["--busy-reply-threshold", "10", "--lua-default-flags", "allow-undeclared-keys"],
+        ),
+    ];
+    for (call, kill) in
+        [("EVAL while(true)do(error)end 0", "SCRIPT KILL"), ("FCALL endless 0", "FUNCTION KILL")]
+    {
+        let heard = servers.each_ref().map(|server| {
+            let [mut holder, mut other, mut early] = [(); 3].map(|()| server.connect());
+            other.command(&["FUNCTION", "LOAD", "REPLACE", LIBRARY]).unwrap();
+            early.ask("MULTI");
+            early.ask("SET key value");
+            match call.starts_with("EVAL") {
+                true => holder.send(&["EVAL", "while true do end", "0"]),
+                false => holder.send(&["FCALL", "endless", "0"]),
+            }
+            .unwrap();
+            until("BUSY", || other.ask("PING").text().starts_with("-BUSY"));
+            let mut heard: Vec<String> = Vec::new();
+            for words in ["PING", "PING text", "GET key", "MULTI", "PING", "SET key value", "EXEC", "PING"] {
+                heard.push(other.ask(words).text());
+            }
+            heard.push(early.ask("EXEC").text());
+            heard.push(other.ask(kill).text());
+            heard.push(holder.read().unwrap().text().split(' ').take(5).collect::<Vec<_>>().join(" "));
+            heard.push(other.ask("PING").text());
+            heard
+        });
+        assert_eq!(heard[0], heard[1], "{call}");
+    }
+}
+
 #[test]
 fn script_kill_sha_ends_that_script_alone() {
     if under_test_is_redis() {

@@ -141,6 +141,11 @@ impl Error {
         self.0.split(|&b| b == b' ').next().unwrap_or_default()
     }
 
+    /// Whether a script or function is in the way, which may end.
+    pub fn is_busy(&self) -> bool {
+        self.code() == Self::BUSY.code()
+    }
+
     /// Writes the error reply.
     pub fn write(&self, reply: &mut Reply) {
         reply.error(&self.0);

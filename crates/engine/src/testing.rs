@@ -103,7 +103,8 @@ impl Engine {
                 return (Err(error), reply.into_bytes());
             }
         };
-        let keyless = entry.command.meta.route == Route::Keys && !entry.command.has_keys();
+        let keyless =
+            matches!(entry.command.meta.route, Route::Keys | Route::Any) && !entry.command.has_keys();
         let again = matches!(caller, Caller::Replay);
         let mode = if again { ExpiryMode::Ignore } else { ExpiryMode::DeleteWhenDue };
         let mut all: Vec<_> = self.shards.iter_mut().map(Some).collect();

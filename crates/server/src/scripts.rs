@@ -183,6 +183,12 @@ impl Server {
         outcome.into_result()
     }
 
+    /// Whether scripts hold every shard, so that no key can be had.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.shards.iter().all(|cell| cell.lock.is_refusing())
+    }
+
     /// What is answered to who wants one of these shards while a script or function holds it.
     #[cold]
     pub fn busy_error(&self, shards: &[usize]) -> Error {

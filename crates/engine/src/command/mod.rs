@@ -233,6 +233,8 @@ pub enum ClusterCommand {
 pub enum Route {
     /// Those of its keys; without keys, none.
     Keys,
+    /// None, but one must be there for others: when scripts hold every shard, it is refused as what needs one.
+    Any,
     /// Every shard, all locked together.
     All,
     /// The shard that the cursor in the second argument points into.

@@ -175,7 +175,7 @@ impl Call<'_, '_> {
         parcels: &mut Parcels<'k>,
     ) -> Result<(), Error> {
         let (server, db) = (parcels.server, self.session.db);
-        let mut guards = lock_all(&server.shards, shards).await.map_err(|_| Error::BUSY)?;
+        let mut guards = lock_all(&server.shards, shards).await.map_err(|_| server.busy_error(shards))?;
         for &key in migration.keys {
             let index = shard_of_slot(slot(key), server.shards.len());
             let Some((_, guard)) = guards.iter_mut().find(|(of, _)| *of == index) else { continue };
@@ -201,7 +201,7 @@ impl Call<'_, '_> {
             return Ok(0);
         }
         let now_ms = unix_ms();
-        let mut guards = lock_all(&server.shards, shards).await.map_err(|_| Error::BUSY)?;
+        let mut guards = lock_all(&server.shards, shards).await.map_err(|_| server.busy_error(shards))?;
         let (mut left, mut deleted) = (0, vec![&b"DEL"[..]]);
         {
             let locked = guards.iter_mut().map(|(index, guard)| (*index, &mut guard.shard));

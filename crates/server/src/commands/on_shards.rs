@@ -208,6 +208,7 @@ impl Call<'_, '_> {
         let meta = &entry.command.meta;
         let mut needs = Needs::default();
         match meta.route {
+            Route::Any if !self.server.is_busy() => {}
             Route::Keys if !entry.command.has_keys() => {}
             Route::Keys => {
                 let found = meta.each_key(args, &mut |span| needs.slots.push(slot(args.raw(span.index))));
@@ -225,7 +226,7 @@ impl Call<'_, '_> {
                     needs.slots.iter().map(|&slot| shard_of_slot(slot, count)).collect()
                 };
             }
-            Route::All => needs.shards = (0..count).collect(),
+            Route::All | Route::Any => needs.shards = (0..count).collect(),
             Route::Cursor => needs.shards = vec![cursor::shard_of(args.raw(1), count).unwrap_or(0)],
             Route::Script => {
                 let plan = self.plan_script(entry, args)?;

@@ -23,7 +23,9 @@ impl Call<'_, '_> {
                     return Ok(());
                 }
                 let server = self.server.clone();
-                let mut guards = lock_all(&server.shards, &needs.shards).await.map_err(|_| Error::BUSY)?;
+                let mut guards = lock_all(&server.shards, &needs.shards)
+                    .await
+                    .map_err(|_| server.busy_error(&needs.shards))?;
                 self.run_locked(&mut guards, 0, needs.script, Caller::Replay, Gate::empty());
                 server.settle_all(&mut guards, self.moment());
                 Ok(())

@@ -54,7 +54,7 @@ impl Call<'_, '_> {
         }
         match self.server.rewrite_in_background().await {
             Ok(()) => self.reply.status("Background append only file rewriting started"),
-            Err(error) if error == Error::BUSY => return Err(error),
+            Err(error) if error.is_busy() => return Err(error),
             Err(_) => return Err(CANNOT_REWRITE),
         }
         Ok(())

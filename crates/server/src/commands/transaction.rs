@@ -145,7 +145,7 @@ impl Call<'_, '_> {
         }
         match self.needs(self.entry, self.args) {
             Ok(needs) if needs.shards.iter().any(|&index| self.server.shards[index].lock.is_refusing()) => {
-                return Err(Error::BUSY);
+                return Err(self.server.busy_error(&needs.shards));
             }
             Err(error) if self.engine.cluster => return Err(error),
             // Without a cluster, what is wrong with a call is answered in its place.
@@ -183,8 +183,8 @@ impl Call<'_, '_> {
     async fn exec_all(&mut self, transaction: &Transaction, watched: &Watched) -> Result<(), Error> {
         let arguments = transaction.arguments();
         let mut shards = self.shards_of_transaction(transaction, &arguments)?;
-        if shards.iter().any(|&index| self.server.shards[index].lock.is_refusing()) {
-            return Err(Error::BUSY.aborting_exec());
+        if self.server.is_busy() || shards.iter().any(|&index| self.server.shards[index].lock.is_refusing()) {
+            return Err(self.server.busy_error(&shards).aborting_exec());
         }
         if transaction.aborted {
             return Err(ABORTED);

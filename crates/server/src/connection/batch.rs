@@ -158,7 +158,8 @@ fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server, places: &
         }
         (Handler::Shard(_), None) => match entry.command.meta.route {
             Route::Keys if entry.command.has_keys() => places.place_keys(entry, args, server),
-            Route::Keys => Place::Anywhere,
+            Route::Any if server.is_busy() => Place::General,
+            Route::Keys | Route::Any => Place::Anywhere,
             Route::Script => places.place_script(entry, args, server),
             Route::All | Route::Cursor => Place::General,
         },

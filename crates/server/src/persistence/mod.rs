@@ -222,7 +222,7 @@ impl Server {
         let all: Vec<usize> = (0..self.shards.len()).collect();
         let Ok(mut guards) = lock_all(&self.shards, &all).await else {
             state.claim.end();
-            return Err(Error::BUSY);
+            return Err(self.busy_error(&all));
         };
         let begun = self.begin_snapshot(&mut guards, false);
         drop(guards);
@@ -326,7 +326,7 @@ impl Server {
         let save = async {
             loop {
                 match self.save().await {
-                    Err(error) if error == IN_PROGRESS || error == Error::BUSY => {
+                    Err(error) if error == IN_PROGRESS || error.is_busy() => {
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
                     outcome => return outcome,

@@ -190,7 +190,7 @@ impl Server {
     async fn begin_rewrite(self: &Arc<Self>) -> Result<BegunRewrite, Error> {
         let (claim, rewriting) = (&self.persistence.claim, &self.persistence.rewriting);
         if self.shards.iter().any(|cell| cell.lock.is_refusing()) {
-            return Err(Error::BUSY);
+            return Err(self.busy_error(&[]));
         }
         claim.begin(Activity::Rewrite)?;
         rewriting.given_up.store(false, Relaxed);
@@ -209,7 +209,7 @@ impl Server {
         let Ok(mut guards) = lock_all(&self.shards, &all).await else {
             self.abandon_rewrite(&rewrite);
             claim.end();
-            return Err(Error::BUSY);
+            return Err(self.busy_error(&all));
         };
         if rewrite.has_increment() {
             self.cut_log(&guards, &mut rewrite);

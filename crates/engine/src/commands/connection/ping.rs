@@ -10,6 +10,8 @@ pub(super) const PING: Command = Command {
         since: "1.0.0",
         summary: "Ping the server",
         complexity: "O(1)",
+        // Whoever asks whether the server serves, such as Redis Sentinel, wants to know this.
+        route: Route::Any,
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         ..Meta::new("ping", Arity::AtLeast(1), Flags::FAST, Acl::CONNECTION)
     },
