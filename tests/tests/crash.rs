@@ -26,12 +26,12 @@ fn always_keeps_what_was_answered() {
 }
 
 #[test]
-fn every_second_keeps_all_but_the_last_moments() {
+fn every_second_keeps_what_was_answered() {
     survives(Promise::EverySecond, 16);
 }
 
 #[test]
-fn without_sync_there_is_a_state_that_was() {
+fn without_sync_what_was_answered_is_kept() {
     survives(Promise::NoSync, 5);
 }
 

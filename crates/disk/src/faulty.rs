@@ -1,7 +1,7 @@
 //! A disk that fails on demand.
 
 use crate::rules::{Fault, Operation, Rule, Rules};
-use crate::{Disk, DiskFile, SystemDisk};
+use crate::{Disk, DiskFile, Syncer, SystemDisk};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -172,8 +172,27 @@ impl DiskFile for FaultyFile {
         self.inner.len()
     }
 
+    fn syncer(&self) -> Box<dyn Syncer> {
+        let (inner, path, rules) = (self.inner.syncer(), self.path.clone(), self.rules.clone());
+        Box::new(FaultySyncer { inner, path, rules })
+    }
+
     fn start_writeback(&mut self) {
         self.inner.start_writeback();
+    }
+}
+
+/// What syncs a file of a [`FaultyDisk`].
+struct FaultySyncer {
+    inner: Box<dyn Syncer>,
+    path: PathBuf,
+    rules: Arc<Rules>,
+}
+
+impl Syncer for FaultySyncer {
+    fn sync_data(&self) -> io::Result<()> {
+        suffer(self.rules.hit(Operation::Sync, &[&self.path]))?;
+        self.inner.sync_data()
     }
 }
 
@@ -306,6 +325,7 @@ mod tests {
             file.write(b"x").map(drop),
             file.sync_all(),
             file.sync_data(),
+            file.syncer().sync_data(),
             file.set_len(0),
             disk.truncate(&path, 0),
             file.len().map(drop),

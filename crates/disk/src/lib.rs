@@ -123,9 +123,22 @@ pub trait DiskFile: Write + Send {
         self.len().map(|len| len == 0)
     }
 
+    /// By which the file can be synced while somebody writes to it.
+    fn syncer(&self) -> Box<dyn Syncer>;
+
     /// Asks the system to begin writing what was written to the disk, without waiting, so that the next sync takes less
     /// long. A hint, without an error.
     fn start_writeback(&mut self) {}
+}
+
+/// The same open file as a [`DiskFile`], for whoever syncs it beside the one who writes.
+pub trait Syncer: Send + Sync {
+    /// Brings what was written before this call to the disk.
+    ///
+    /// # Errors
+    /// As [`DiskFile::sync_data`]. The system tells an error to one of those who sync the same open file, whichever comes
+    /// first.
+    fn sync_data(&self) -> io::Result<()>;
 }
 
 /// The directory that a file is in, for [`Disk::sync_dir`].

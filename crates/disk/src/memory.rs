@@ -1,6 +1,6 @@
 //! A disk in memory that forgets what was not synced, as a machine does that loses its power.
 
-use crate::{Disk, DiskFile, folder_of};
+use crate::{Disk, DiskFile, Syncer, folder_of};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -202,13 +202,15 @@ impl Write for MemoryFile {
 
 impl DiskFile for MemoryFile {
     fn sync_data(&mut self) -> io::Result<()> {
-        let mut content = self.0.lock();
-        content.synced = content.bytes.clone();
-        Ok(())
+        Syncer::sync_data(self)
     }
 
     fn sync_all(&mut self) -> io::Result<()> {
-        self.sync_data()
+        Syncer::sync_data(self)
+    }
+
+    fn syncer(&self) -> Box<dyn Syncer> {
+        Box::new(Self(self.0.clone()))
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
@@ -219,6 +221,14 @@ impl DiskFile for MemoryFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.lock().bytes.len() as u64)
+    }
+}
+
+impl Syncer for MemoryFile {
+    fn sync_data(&self) -> io::Result<()> {
+        let mut content = self.0.lock();
+        content.synced = content.bytes.clone();
+        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The system's files.
 
-use crate::{Disk, DiskFile};
+use crate::{Disk, DiskFile, Syncer};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The system's own files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,11 +20,11 @@ fn writing() -> OpenOptions {
 
 impl Disk for SystemDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SystemFile(writing().write(true).truncate(true).open(path)?)))
+        SystemFile::boxed(writing().write(true).truncate(true).open(path)?)
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SystemFile(writing().append(true).open(path)?)))
+        SystemFile::boxed(writing().append(true).open(path)?)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
@@ -67,11 +68,17 @@ impl Disk for SystemDisk {
 
 /// A file of the system's.
 #[derive(Debug)]
-struct SystemFile(File);
+struct SystemFile(Arc<File>);
+
+impl SystemFile {
+    fn boxed(file: File) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(Self(Arc::new(file))))
+    }
+}
 
 impl Write for SystemFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        (&*self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -96,10 +103,20 @@ impl DiskFile for SystemFile {
         self.0.metadata().map(|data| data.len())
     }
 
+    fn syncer(&self) -> Box<dyn Syncer> {
+        Box::new(Self(self.0.clone()))
+    }
+
     #[cfg(target_os = "linux")]
     fn start_writeback(&mut self) {
         use std::os::fd::AsRawFd;
         // SAFETY: the descriptor is open for as long as the file is; the call touches no memory of ours.
         unsafe { libc::sync_file_range(self.0.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+}
+
+impl Syncer for SystemFile {
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
     }
 }

@@ -3,7 +3,7 @@
 //! A record gets its number, one more than the last one's, while its buffer's mutex is held. So whoever reads the
 //! counter first and then takes what is in each buffer has every record below what the counter said, whatever is
 //! written meanwhile: one whose number was drawn is in its buffer before the mutex is let go. Writers meet in nothing
-//! but the counter.
+//! but the counter, and in a bit for each buffer that says whether there is anything in it.
 
 mod sync;
 
@@ -12,6 +12,8 @@ use sync::{AtomicU64, Mutex, lock};
 
 /// A buffer that grew beyond this many bytes is given back once it is empty.
 const KEEP_LEN: usize = 1 << 20;
+/// Buffers for which one word says whether they are filled.
+const BITS: usize = u64::BITS as usize;
 
 /// Buffers of records that are numbered over all of them, from 1.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Journals {
     /// The number of the next record.
     next: Padded<AtomicU64>,
     buffers: Box<[Padded<Mutex<Records>>]>,
+    /// A bit for each buffer into which something was written since it was taken.
+    filled: Box<[AtomicU64]>,
 }
 
 /// On cache lines of its own.
@@ -39,7 +43,9 @@ struct Records {
 pub struct Appended {
     /// The record's number.
     pub number: u64,
-    /// Bytes that wait in its buffer now.
+    /// Bytes that waited in its buffer before it.
+    pub before: usize,
+    /// Bytes that wait there with it.
     pub waiting: usize,
 }
 
@@ -48,20 +54,29 @@ impl Journals {
     #[must_use]
     pub fn new(count: usize) -> Self {
         let buffers = (0..count).map(|_| Padded(Mutex::new(Records::default())));
-        Self { next: Padded(AtomicU64::new(1)), buffers: buffers.collect() }
+        let filled = (0..count.div_ceil(BITS)).map(|_| AtomicU64::new(0));
+        Self { next: Padded(AtomicU64::new(1)), buffers: buffers.collect(), filled: filled.collect() }
     }
 
-    /// Adds a record, whose bytes `write` appends, to the buffer at `index`, which is taken modulo their count.
+    /// Adds a record, whose bytes `write` appends, to the buffer at `index`.
     /// A thread that calls this again later gets a higher number, and so does one that learns of the first call.
+    ///
+    /// # Panics
+    /// Without a buffer at `index`.
     #[inline]
     pub fn append(&self, index: usize, write: impl FnOnce(&mut Vec<u8>)) -> Appended {
-        let mut records = lock(&self.buffers[index % self.buffers.len()].0);
+        let mut records = lock(&self.buffers[index].0);
+        if records.ends.is_empty() {
+            // Before the number is drawn: whoever has read a counter beyond it sees the bit.
+            self.filled[index / BITS].fetch_or(1 << (index % BITS), SeqCst);
+        }
         // Sequentially consistent: a reader that goes to sleep says so first and looks at the counter then.
         let number = self.next.0.fetch_add(1, SeqCst);
+        let before = records.bytes.len();
         write(&mut records.bytes);
         let waiting = records.bytes.len();
         records.ends.push((number, waiting));
-        Appended { number, waiting }
+        Appended { number, before, waiting }
     }
 
     /// The number of the last record; 0 before the first.
@@ -76,9 +91,20 @@ impl Journals {
         collected.first = collected.until;
         collected.until = self.next.0.load(SeqCst);
         collected.parts.resize_with(self.buffers.len(), Part::default);
-        for (part, buffer) in collected.parts.iter_mut().zip(&self.buffers) {
-            part.drop_read();
-            part.take(&mut lock(&buffer.0));
+        let Collected { parts, kept, .. } = collected;
+        // Those that hold something from the last time, which was read or came too early.
+        kept.retain(|&index| !parts[index].drop_read());
+        for (word, bits) in self.filled.iter().enumerate() {
+            // Cleared before the buffer is taken: whoever finds it empty afterwards sets it again.
+            let mut bits = if bits.load(SeqCst) == 0 { 0 } else { bits.swap(0, SeqCst) };
+            while bits != 0 {
+                let index = word * BITS + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if parts[index].records.ends.is_empty() {
+                    kept.push(index);
+                }
+                parts[index].take(&mut lock(&self.buffers[index].0));
+            }
         }
         collected.sort();
     }
@@ -97,6 +123,8 @@ pub struct Collected {
     first: u64,
     until: u64,
     parts: Vec<Part>,
+    /// Which of the parts hold something, in no order.
+    kept: Vec<usize>,
     /// Where each record is: its part, and its place there.
     places: Vec<(u32, u32)>,
 }
@@ -110,8 +138,8 @@ struct Part {
 }
 
 impl Part {
-    /// Drops what belonged to the last collection.
-    fn drop_read(&mut self) {
+    /// Drops what belonged to the last collection. Returns whether that was all.
+    fn drop_read(&mut self) -> bool {
         let Records { bytes, ends } = &mut self.records;
         let len = self.due.checked_sub(1).map_or(0, |last| ends[last].1);
         if self.due == ends.len() {
@@ -126,6 +154,7 @@ impl Part {
             ends.iter_mut().for_each(|(_, end)| *end -= len);
         }
         self.due = 0;
+        self.records.ends.is_empty()
     }
 
     /// Takes what a buffer holds, and leaves it empty.
@@ -142,7 +171,7 @@ impl Part {
 
 impl Default for Collected {
     fn default() -> Self {
-        Self { first: 1, until: 1, parts: Vec::new(), places: Vec::new() }
+        Self { first: 1, until: 1, parts: Vec::new(), kept: Vec::new(), places: Vec::new() }
     }
 }
 
@@ -151,7 +180,8 @@ impl Collected {
     fn sort(&mut self) {
         self.places.clear();
         self.places.resize((self.until - self.first) as usize, (0, 0));
-        for (at, part) in self.parts.iter_mut().enumerate() {
+        for &at in &self.kept {
+            let part = &mut self.parts[at];
             part.due = part.records.ends.partition_point(|(number, _)| *number < self.until);
             for (place, (number, _)) in part.records.ends[..part.due].iter().enumerate() {
                 self.places[(number - self.first) as usize] = (at as u32, place as u32);

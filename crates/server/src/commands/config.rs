@@ -33,7 +33,7 @@ impl Call<'_, '_> {
         let settings = server.config.load();
         server.observe_as(&settings);
         server.judge_writes();
-        server.log_as(settings.appendfsync);
+        server.log_as(&settings);
         if self.held.is_none() && server.persistence.log.wants_base() {
             // If it cannot begin now, it is tried again and again.
             let _ = server.rewrite_in_background().await;

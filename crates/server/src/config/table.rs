@@ -193,7 +193,7 @@ directives! {
     repl_diskless_sync: flag(true) => "repl-diskless-sync", [];
     /// Sync the rewritten append-only file every 4 MB.
     aof_rewrite_incremental_fsync: flag(true) => "aof-rewrite-incremental-fsync", [];
-    /// Do not sync the append-only file while a rewrite or save is running.
+    /// Do not sync the append-only file while a rewrite or save is running: replies do not wait for the disk then.
     no_appendfsync_on_rewrite: flag(false) => "no-appendfsync-on-rewrite", [];
     /// Stop answering when a slot of the cluster is not served.
     cluster_require_full_coverage: flag(true) => "cluster-require-full-coverage", [];
@@ -303,7 +303,7 @@ directives! {
     loglevel: choice(LogLevel, Notice) => "loglevel", [];
     /// Which keys are evicted at `maxmemory`.
     maxmemory_policy: choice(MaxmemoryPolicy, NoEviction) => "maxmemory-policy", [];
-    /// When the append-only file is synced to disk.
+    /// When the append-only file is synced to disk; it is written before replies go out in any case.
     appendfsync: choice(AppendFsync, EverySec) => "appendfsync", [];
     /// Whether the kernel's out-of-memory score is adjusted.
     oom_score_adj: choice(OomScoreAdj, No) => "oom-score-adj", [];

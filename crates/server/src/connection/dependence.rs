@@ -4,7 +4,7 @@ use crate::persistence::{Log, Place};
 use crate::shards::ShardGuards;
 use std::task::{Context, Poll};
 
-/// Numbers of records, where replies wait for the log at all; 0 for none.
+/// Numbers of records, where there is a log; 0 for none.
 #[derive(Debug, Default)]
 pub struct Dependence {
     /// The last that the client has made.
@@ -29,6 +29,12 @@ impl Dependence {
         self.note(log, 0, log.last());
     }
 
+    /// Takes note of something that may tell of any of the records so far.
+    pub fn note_seen(&mut self, log: &Log) {
+        let last = log.last();
+        self.note(log, last, last);
+    }
+
     /// Whether a reply may have to wait.
     #[inline]
     pub const fn is_any(&self) -> bool {
@@ -40,9 +46,14 @@ impl Dependence {
         self.place = Place::default();
     }
 
-    /// The record that has to be safe. While the log cannot be written, those who only read do not wait.
+    /// The record that has to be safe. While the log cannot be written, those who only read do not wait, and others only
+    /// where they are promised so: what they wrote is done, and what they write now is refused.
     fn number(&self, log: &Log) -> u64 {
-        if log.failure().is_some() { self.written } else { self.written.max(self.seen) }
+        match log.failure() {
+            None => self.written.max(self.seen),
+            Some(_) if log.is_strict() => self.written,
+            Some(_) => 0,
+        }
     }
 
     /// Whether the replies may be sent.

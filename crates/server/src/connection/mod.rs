@@ -184,6 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     // A reply that was waited for goes before what has changed since.
                     self.go_on_waiting().await;
                     self.session.client.take_pushes(self.reply.buffer_mut());
+                    self.session.dependence.note_seen(&self.server.persistence.log);
                     self.hear_debugger();
                 }
                 Wake::Closed | Wake::Flushed => break,

@@ -31,7 +31,6 @@ use moonshard_engine::Error;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::keyspace::AccessClock;
 use moonshard_lock::lock_all;
-use parking_lot::Mutex;
 use pieces::Walk;
 use rewrite::Rewriting;
 use std::io;
@@ -88,8 +87,6 @@ pub struct Persistence {
     refuses_writes: AtomicBool,
     /// The append-only log.
     pub log: Log,
-    /// Why the last one failed.
-    last_error: Mutex<Option<String>>,
 }
 
 impl Persistence {
@@ -111,7 +108,6 @@ impl Persistence {
             loaded: (AtomicU64::new(0), AtomicU64::new(0)),
             refuses_writes: AtomicBool::new(false),
             log: Log::new(shards),
-            last_error: Mutex::new(None),
         }
     }
 
@@ -371,13 +367,9 @@ impl Server {
             Ok(()) => {
                 state.last_save.store(now_ms / 1000, Relaxed);
                 self.figures.saved_changes.store(changes, Relaxed);
-                *state.last_error.lock() = None;
                 tracing::info!(keys = state.keys.0.load(Relaxed), "snapshot saved on disk");
             }
-            Err(error) => {
-                *state.last_error.lock() = Some(error.to_string());
-                tracing::warn!(%error, "snapshot failed");
-            }
+            Err(error) => tracing::warn!(%error, "snapshot failed"),
         }
         self.judge_writes();
         state.claim.end();

@@ -138,7 +138,7 @@ impl Server {
     pub async fn tend_log(self: &Arc<Self>) {
         let settings = self.config.load_full();
         let (log, rewriting) = (&self.persistence.log, &self.persistence.rewriting);
-        self.log_as_time_goes(settings.appendfsync);
+        self.log_as_time_goes(&settings);
         if self.persistence.activity() != Activity::None {
             return;
         }

@@ -46,7 +46,7 @@ pub(super) fn persistence(report: &mut Report<'_>) {
         report.field("aof_base_size", log.rewritten_len());
         report.field("aof_pending_rewrite", u8::from(is_scheduled));
         report.field("aof_buffer_length", log.waiting());
-        report.field("aof_pending_bio_fsync", u8::from(log.is_unsynced()));
+        report.field("aof_pending_bio_fsync", u8::from(log.is_syncing()));
         report.field("aof_delayed_fsync", log.delays.load(Relaxed));
     }
     if let Some(progress) = loading {

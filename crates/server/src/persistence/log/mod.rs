@@ -2,14 +2,16 @@
 //!
 //! Whoever changes keys records the commands that make the change again, in its shard's journal
 //! ([`moonshard_journal`]), while it holds the locks of all shards that it changed: so records are numbered as the
-//! changes happened. A thread of its own ([`writer`]) puts the journals in order, writes and syncs them. Replies that
-//! must not be sent before that wait at their connection ([`Progress`]).
+//! changes happened. The [`writer`] puts the journals in order and writes them, a step at a time: the thread that has
+//! replies to send takes it before it sends them, and a thread of the log's own where that would take long. Replies wait
+//! at their connection until what they depend on is written or synced, as the settings say ([`Progress`]).
 
 mod files;
 mod output;
 mod progress;
 mod scripts;
 mod switch;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -17,7 +19,8 @@ mod writer;
 pub use files::{Files, Rewrite};
 pub use progress::{Place, Progress};
 
-use crate::config::AppendFsync;
+use crate::config::{AppendFsync, Settings};
+use crate::persistence::Activity;
 use crate::server::{Server, unix_ms};
 use moonshard_aof::encode;
 use moonshard_disk::DiskFile;
@@ -28,15 +31,17 @@ use parking_lot::Mutex;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence,
 };
 use std::thread::Thread;
 use writer::Writer;
 
-/// Bytes in one journal that make its writers wait until they are written.
-const STALL_BYTES: usize = 8 << 20;
-/// Bytes in one journal for which the thread is woken before its time.
+/// Bytes in one journal for which the log's thread is woken, before somebody's replies wait for them.
 const WAKE_BYTES: usize = 256 << 10;
+/// A step that takes less than this is not worth waking another thread for.
+const QUICK_STEP_NANOS: u64 = 250_000;
+/// Steps that a thread takes in a row because others ask for them.
+const STEPS_MAX: usize = 3;
 /// Written, but not on the disk for this long, under `everysec`: replies wait from then on.
 const OVERDUE_MS: u64 = 2_000;
 
@@ -52,7 +57,7 @@ pub enum State {
     On,
 }
 
-/// What the thread is asked to do.
+/// What the writer is asked to do.
 enum Order {
     /// What has a higher number than `after` goes to `file`, of which `len` bytes are there.
     Switch { after: u64, file: Box<dyn DiskFile>, len: u64 },
@@ -79,19 +84,25 @@ pub struct Log {
     journals: Journals,
     progress: Progress,
     state: AtomicU8,
-    /// Whether replies wait for what they depend on.
-    holds_replies: AtomicBool,
-    /// Whether a journal was so full that its writers are to wait.
-    is_stalled: AtomicBool,
+    /// Whether replies wait until the disk has what they depend on, and not only the system: by the setting, and because
+    /// too much would be lost.
+    is_strict: AtomicBool,
+    is_overdue: AtomicBool,
     orders: Mutex<Vec<Order>>,
     has_orders: AtomicBool,
     /// What writes; `None` before the log was on for the first time.
     writer: Mutex<Option<Writer>>,
+    /// Whether somebody has asked for a step since the last one began.
+    is_asked: AtomicBool,
+    /// The log's thread, and whether it is to take a step.
     thread: OnceLock<Thread>,
-    /// Nanoseconds that a sync takes, averaged over some of them.
-    sync_nanos: AtomicU64,
-    /// Whether the thread sleeps until it is woken.
-    sleeps: AtomicBool,
+    is_called: AtomicBool,
+    /// The thread that syncs while others write.
+    sync_thread: OnceLock<Thread>,
+    is_syncing: AtomicBool,
+    /// Nanoseconds that the disk takes in a step, averaged over some of them: when nothing is synced beside, and when
+    /// something is.
+    step_nanos: [AtomicU64; 2],
     /// The system's error number while the log cannot be written; 0 while it can.
     failure: AtomicI32,
     /// Whether only a new base helps.
@@ -100,12 +111,14 @@ pub struct Log {
     pub files: Mutex<Option<Files>>,
     /// Unix time in milliseconds since which something is not on the disk; 0 when everything is.
     unsynced_since_ms: AtomicU64,
-    /// Bytes of the last increment, and of those that wait to be written.
+    /// The last record that the system has.
+    written: AtomicU64,
+    /// Bytes of the increments since the base, and of those that wait to be written.
     len: AtomicU64,
     pending: AtomicUsize,
-    /// Bytes of the base and of the increments before the last.
+    /// Bytes of the base, and of the increments that were there at the start but for the last.
     earlier_len: AtomicU64,
-    /// Bytes of the whole log when it was rewritten last, or loaded.
+    /// Bytes of the whole log when it was rewritten last; of its base, if that was before the start.
     rewritten_len: AtomicU64,
     /// Unix time in milliseconds of the last attempt to write a base that was wanted.
     tried_ms: AtomicU64,
@@ -120,18 +133,22 @@ impl Log {
             journals: Journals::new(shards),
             progress: Progress::default(),
             state: AtomicU8::new(State::Off as u8),
-            holds_replies: AtomicBool::new(false),
-            is_stalled: AtomicBool::new(false),
+            is_strict: AtomicBool::new(false),
+            is_overdue: AtomicBool::new(false),
             orders: Mutex::default(),
             has_orders: AtomicBool::new(false),
             writer: Mutex::new(None),
+            is_asked: AtomicBool::new(false),
             thread: OnceLock::new(),
-            sync_nanos: AtomicU64::new(0),
-            sleeps: AtomicBool::new(false),
+            is_called: AtomicBool::new(false),
+            sync_thread: OnceLock::new(),
+            is_syncing: AtomicBool::new(false),
+            step_nanos: [AtomicU64::new(0), AtomicU64::new(0)],
             failure: AtomicI32::new(0),
             wants_base: AtomicBool::new(false),
             files: Mutex::new(None),
             unsynced_since_ms: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             len: AtomicU64::new(0),
             pending: AtomicUsize::new(0),
             earlier_len: AtomicU64::new(0),
@@ -161,10 +178,16 @@ impl Log {
         self.journals.last()
     }
 
-    /// Whether a reply waits until the records that it depends on are safe.
+    /// Whether a reply waits until the records that it depends on are safe: written, or synced.
     #[inline]
     pub fn holds_replies(&self) -> bool {
-        self.holds_replies.load(Relaxed)
+        self.state() != State::Off
+    }
+
+    /// Whether replies are promised to wait for the disk, however long it fails.
+    #[inline]
+    pub fn is_strict(&self) -> bool {
+        self.is_strict.load(Relaxed)
     }
 
     /// The system's error number if the log cannot be written at the moment.
@@ -183,7 +206,7 @@ impl Log {
         self.earlier_len.load(Relaxed) + self.len.load(Relaxed)
     }
 
-    /// Bytes of all valid files when the log was rewritten last, or loaded.
+    /// Bytes of all valid files when the log was rewritten last; of its base, if that was before the start.
     pub fn rewritten_len(&self) -> u64 {
         self.rewritten_len.load(Relaxed)
     }
@@ -203,31 +226,25 @@ impl Log {
         self.pending.load(Relaxed) + self.journals.waiting()
     }
 
-    /// Whether a sync is due or going on.
-    pub fn is_unsynced(&self) -> bool {
-        self.unsynced_since_ms.load(Relaxed) != 0
+    /// Whether a sync is going on beside the writing.
+    pub fn is_syncing(&self) -> bool {
+        self.is_syncing.load(Relaxed)
     }
 
     /// Records the commands of one call, which are applied together or not at all, in the journal at `index`. Returns
     /// the record's number.
     fn record(&self, index: usize, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let appended = self.journals.append(index, write);
-        if appended.waiting > WAKE_BYTES {
-            self.wake();
-        } else if !self.holds_replies() {
+        if appended.before <= WAKE_BYTES && appended.waiting > WAKE_BYTES {
             self.hurry();
-        }
-        if appended.waiting > STALL_BYTES && !self.is_stalled.swap(true, Relaxed) {
-            self.holds_replies.store(true, Relaxed);
         }
         appended.number
     }
 
-    /// Wakes the thread if it sleeps. Whoever holds back a reply does so once its I/O thread has run what else was ready:
-    /// so one sync covers all of that.
+    /// Lets the log's thread take a step.
     #[inline]
-    pub fn hurry(&self) {
-        if self.sleeps.load(SeqCst) && self.sleeps.swap(false, SeqCst) {
+    fn hurry(&self) {
+        if !self.is_called.swap(true, SeqCst) {
             self.wake();
         }
     }
@@ -239,27 +256,28 @@ impl Log {
         }
     }
 
+    /// Does something with the writer, once nobody else does. `None` before the log was on for the first time.
+    fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> T) -> Option<T> {
+        let outcome = self.writer.lock().as_mut().map(act);
+        // As in `Server::hasten_log`, which has found the writer taken.
+        fence(SeqCst);
+        if self.is_asked.load(Relaxed) {
+            self.hurry();
+        }
+        outcome
+    }
+
+    /// Whether a step takes so little time that whoever waits for it takes it.
+    fn is_quick(&self) -> bool {
+        let nanos = self.step_nanos[usize::from(self.is_syncing())].load(Relaxed);
+        nanos < QUICK_STEP_NANOS && !self.has_orders.load(Relaxed) && self.failure().is_none()
+    }
+
     fn order(&self, order: Order) {
         self.orders.lock().push(order);
         self.has_orders.store(true, SeqCst);
+        self.is_called.store(true, SeqCst);
         self.wake();
-    }
-
-    /// Works out whether replies wait.
-    fn judge_replies(&self, fsync: AppendFsync, now_ms: u64) {
-        let is_on = self.state() == State::On;
-        let since = self.unsynced_since_ms.load(Relaxed);
-        let is_overdue = is_on
-            && fsync == AppendFsync::EverySec
-            && since != 0
-            && now_ms.saturating_sub(since) > OVERDUE_MS;
-        let holds = (is_on && fsync == AppendFsync::Always) || is_overdue || self.is_stalled.load(Relaxed);
-        let held = self.holds_replies.swap(holds, Relaxed);
-        if holds && !held {
-            self.delays.fetch_add(u64::from(is_overdue), Relaxed);
-            // From now on those who record do not wake the thread.
-            self.wake();
-        }
     }
 }
 
@@ -297,13 +315,58 @@ impl Server {
     }
 
     /// Takes over what the configuration says about the log.
-    pub fn log_as(&self, fsync: AppendFsync) {
-        self.log_as_time_goes(fsync);
-        self.persistence.log.wake();
+    pub fn log_as(&self, settings: &Settings) {
+        self.log_as_time_goes(settings);
+        self.persistence.log.hurry();
     }
 
-    /// Looks whether the disk is so late that replies have to wait for it.
-    pub fn log_as_time_goes(&self, fsync: AppendFsync) {
-        self.persistence.log.judge_replies(fsync, unix_ms());
+    /// Looks whether the disk is so late that replies have to wait for it, and sees to what nobody waits for.
+    pub fn log_as_time_goes(&self, settings: &Settings) {
+        let log = &self.persistence.log;
+        let (is_on, since) = (log.state() == State::On, log.unsynced_since_ms.load(Relaxed));
+        log.is_strict.store(is_on && settings.appendfsync == AppendFsync::Always, Relaxed);
+        let is_overdue = is_on
+            && settings.appendfsync == AppendFsync::EverySec
+            && self.may_sync_log(settings)
+            && since != 0
+            && unix_ms().saturating_sub(since) > OVERDUE_MS;
+        if log.is_overdue.swap(is_overdue, Relaxed) != is_overdue {
+            log.delays.fetch_add(u64::from(is_overdue), Relaxed);
+            log.hurry();
+        }
+        let is_behind = since != 0 && settings.appendfsync != AppendFsync::No;
+        if is_behind || log.written.load(Relaxed) < log.last() {
+            log.hurry();
+        }
+    }
+
+    /// Whether the log may be synced now: `no-appendfsync-on-rewrite` leaves the disk to what is being written.
+    fn may_sync_log(&self, settings: &Settings) -> bool {
+        !settings.no_appendfsync_on_rewrite || self.persistence.activity() == Activity::None
+    }
+
+    /// Brings to safety what replies wait for, once what was ready beside them has run: one step for all of it. Where the
+    /// disk is quick, this thread takes it, which is cheaper than waking another; else the log's thread does, and this one
+    /// goes on with other connections.
+    pub fn hasten_log(&self) {
+        let log = &self.persistence.log;
+        if !log.is_quick() {
+            return log.hurry();
+        }
+        log.is_asked.store(true, SeqCst);
+        for _ in 0..STEPS_MAX {
+            // Whoever asks says so before it looks whether the writer is free, and whoever has it lets go before it looks
+            // whether somebody has asked: one of the two takes the step.
+            fence(SeqCst);
+            if !log.is_asked.load(Relaxed) {
+                return;
+            }
+            let Some(mut writer) = log.writer.try_lock() else { return };
+            let Some(writer) = &mut *writer else { return };
+            writer.step(self);
+        }
+        if log.is_asked.load(Relaxed) {
+            log.hurry();
+        }
     }
 }

@@ -1,9 +1,12 @@
-//! What the log's thread writes: records as Redis reads them, into one increment after another.
+//! What is written: records as Redis reads them, into one increment after another.
 
 use moonshard_aof::{encode, encode_timestamp};
-use moonshard_disk::DiskFile;
+use moonshard_disk::{DiskFile, Syncer};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Bytes that are gathered before they are written.
 const WRITE_LEN: usize = 1 << 20;
@@ -37,22 +40,58 @@ fn commands(mut record: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 /// A file of the log that is being written.
 struct Increment {
     file: Box<dyn DiskFile>,
-    /// Bytes of it that the system has.
+    syncs: Arc<Syncs>,
+    /// Bytes of it that the system has, and that the disk has.
     len: u64,
+    synced_len: u64,
     /// What is to be written, from `sent` on.
     pending: Vec<u8>,
     sent: usize,
     /// The last record that was put into it.
     last: u64,
-    /// Whether something was written since the last sync.
-    is_unsynced: bool,
-    /// A sync failed: nobody knows which of its bytes are on the disk, and another sync would not tell.
-    is_broken: bool,
+}
+
+/// The syncs of an increment, one at a time: the system tells an error to one of those who sync a file.
+struct Syncs {
+    file: Box<dyn Syncer>,
+    turn: Mutex<()>,
+    /// One has failed: nobody knows which of its bytes are on the disk, and another would not tell.
+    is_broken: AtomicBool,
+}
+
+impl Syncs {
+    fn sync(&self) -> io::Result<()> {
+        let _turn = self.turn.lock();
+        if self.is_broken.load(Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        self.file.sync_data().inspect_err(|_| self.is_broken.store(true, Relaxed))
+    }
+}
+
+/// A sync that goes on while more is written.
+pub struct Syncing {
+    syncs: Arc<Syncs>,
+    /// What it brings to the disk: everything up to this record, so many bytes of the file.
+    number: u64,
+    len: u64,
+}
+
+impl Syncing {
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn run(&self) -> io::Result<()> {
+        self.syncs.sync()
+    }
 }
 
 /// The increments that are not finished: the last is written to, those before it wait for the disk.
 pub struct Output {
     increments: VecDeque<Increment>,
+    /// Bytes of those that are finished since the last base.
+    finished_len: u64,
     /// The database selected at the end of the last one.
     db: u32,
     /// Unix time in seconds of the last annotation.
@@ -82,26 +121,35 @@ impl Failure {
 impl Output {
     /// Nothing written yet, and nothing to write to; everything up to the record `number` is safe elsewhere.
     pub const fn new(number: u64) -> Self {
-        Self { increments: VecDeque::new(), db: NO_DATABASE, stamped: 0, written: number, synced: number }
+        Self {
+            increments: VecDeque::new(),
+            finished_len: 0,
+            db: NO_DATABASE,
+            stamped: 0,
+            written: number,
+            synced: number,
+        }
     }
 
     /// What comes from now on goes into `file`, of which `len` bytes are there.
     pub fn switch(&mut self, file: Box<dyn DiskFile>, len: u64) {
         self.db = NO_DATABASE;
         let last = self.increments.back().map_or(self.written, |increment| increment.last);
+        let syncs = Syncs { file: file.syncer(), turn: Mutex::new(()), is_broken: AtomicBool::new(false) };
         self.increments.push_back(Increment {
             file,
+            syncs: Arc::new(syncs),
             len,
+            synced_len: len,
             pending: Vec::new(),
             sent: 0,
             last,
-            is_unsynced: false,
-            is_broken: false,
         });
     }
 
     /// A base holds everything up to the last increment: those before it are of no use any more.
     pub fn drop_earlier(&mut self) {
+        self.finished_len = 0;
         while self.increments.len() > 1 {
             let last = self.increments.pop_front().map_or(0, |increment| increment.last);
             self.written = self.written.max(last);
@@ -156,29 +204,34 @@ impl Output {
             (self.written, self.synced) = (last.last, last.last);
         }
         self.increments.clear();
+        self.finished_len = 0;
     }
 
     /// Writes what was put, and finishes all increments but the last.
     ///
     /// # Errors
-    /// The first failure; what is not written is kept.
+    /// The first failure; what is not written is kept. After one of a sync all is written that can be, and there is no
+    /// other way than [`drop_earlier`](Self::drop_earlier).
     pub fn write(&mut self) -> Result<(), Failure> {
         while let Some(increment) = self.increments.front_mut() {
             increment.write().map_err(Failure::Write)?;
             self.written = self.written.max(increment.last);
+            if increment.syncs.is_broken.load(Relaxed) {
+                return Err(Failure::Sync(io::Error::from_raw_os_error(libc::EIO)));
+            }
             if self.increments.len() == 1 {
                 break;
             }
             self.sync_first()?;
-            self.increments.pop_front();
+            self.finished_len += self.increments.pop_front().map_or(0, |increment| increment.len);
         }
         Ok(())
     }
 
-    /// Sees to it that all that was written is on the disk.
+    /// Sees to it that all that was put is on the disk.
     ///
     /// # Errors
-    /// The first failure. After one of a sync there is no other way than [`drop_earlier`](Self::drop_earlier).
+    /// As of [`write`](Self::write).
     pub fn sync(&mut self) -> Result<(), Failure> {
         self.write()?;
         self.sync_first()
@@ -186,18 +239,37 @@ impl Output {
 
     fn sync_first(&mut self) -> Result<(), Failure> {
         let Some(increment) = self.increments.front_mut() else { return Ok(()) };
-        if increment.is_broken {
-            return Err(Failure::Sync(io::Error::from_raw_os_error(libc::EIO)));
-        }
-        if increment.is_unsynced {
-            if let Err(error) = increment.file.sync_data() {
-                increment.is_broken = true;
-                return Err(Failure::Sync(error));
-            }
-            increment.is_unsynced = false;
+        if increment.synced_len < increment.len {
+            increment.syncs.sync().map_err(Failure::Sync)?;
+            increment.synced_len = increment.len;
         }
         self.synced = self.written;
         Ok(())
+    }
+
+    /// Begins to bring what is written to the disk, if it is not there, while more is written.
+    pub fn begin_sync(&self) -> Option<Syncing> {
+        let increment = self.increments.front().filter(|_| self.is_unsynced())?;
+        Some(Syncing { syncs: increment.syncs.clone(), number: self.written, len: increment.len })
+    }
+
+    /// Takes note of how a sync has ended.
+    ///
+    /// # Errors
+    /// When it has failed, and no base has made up for that meanwhile.
+    pub fn end_sync(&mut self, syncing: &Syncing, outcome: io::Result<()>) -> Result<(), Failure> {
+        let front = self.increments.front_mut().filter(|first| Arc::ptr_eq(&first.syncs, &syncing.syncs));
+        match (outcome, front) {
+            (Ok(()), front) => {
+                self.synced = self.synced.max(syncing.number);
+                if let Some(increment) = front {
+                    increment.synced_len = increment.synced_len.max(syncing.len);
+                }
+                Ok(())
+            }
+            (Err(error), Some(_)) => Err(Failure::Sync(error)),
+            (Err(_), None) => Ok(()),
+        }
     }
 
     /// The last record that the system has.
@@ -211,13 +283,13 @@ impl Output {
     }
 
     /// Whether something was written that is not on the disk.
-    pub fn is_unsynced(&self) -> bool {
-        self.increments.iter().any(|increment| increment.is_unsynced)
+    pub const fn is_unsynced(&self) -> bool {
+        self.synced < self.written
     }
 
-    /// Bytes in the last increment that the system has.
+    /// Bytes that the system has of what came since the last base, and of the file that was there before.
     pub fn len(&self) -> u64 {
-        self.increments.back().map_or(0, |increment| increment.len)
+        self.finished_len + self.increments.iter().map(|increment| increment.len).sum::<u64>()
     }
 
     /// Bytes that are still to be written.
@@ -234,7 +306,6 @@ impl Increment {
                 Ok(written) => {
                     self.sent += written;
                     self.len += written as u64;
-                    self.is_unsynced = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {

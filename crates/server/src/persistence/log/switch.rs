@@ -1,8 +1,8 @@
 //! Turns the log on and off, and goes from one increment to the next.
 
-use super::writer::{Writer, run};
-use super::{Files, Order, Rewrite, State};
-use crate::server::{Server, unix_ms};
+use super::writer::{self, Writer};
+use super::{Files, Order, Rewrite, State, sync};
+use crate::server::Server;
 use crate::shards::ShardGuards;
 use moonshard_aof::Manifest;
 use moonshard_disk::Disk;
@@ -31,7 +31,8 @@ impl Server {
         let log = &self.persistence.log;
         log.earlier_len.store(files.base_len() + files.earlier_len(), Relaxed);
         log.len.store(len, Relaxed);
-        log.rewritten_len.store(log.current_len(), Relaxed);
+        // How long the log was when this base was written is not known: as in Redis, the base's length stands for it.
+        log.rewritten_len.store(files.base_len(), Relaxed);
         *log.files.lock() = Some(files);
         log.order(Order::Switch { after: log.last(), file, len });
         self.hear_commands();
@@ -67,6 +68,7 @@ impl Server {
         self.shards.iter().for_each(|cell| cell.audience.hear_commands(false));
         log.wants_base.store(false, Relaxed);
         log.order(Order::Close { after: log.last() });
+        log.earlier_len.store(0, Relaxed);
     }
 
     /// From this moment, when all shards are locked, what is recorded goes to the increment of `rewrite`. If the log was
@@ -92,15 +94,19 @@ impl Server {
             return Err(io::Error::other("the log was turned off meanwhile"));
         }
         let mut files = log.files.lock();
+        let mut base_len = 0;
         if let Some(files) = &mut *files {
             files.finish_rewrite(rewrite, self.config.load().aof_disable_auto_gc)?;
-            log.earlier_len.store(files.base_len(), Relaxed);
+            base_len = files.base_len();
         }
         drop(files);
         if log.state() == State::Off {
             return Ok(());
         }
         log.order(Order::DropEarlier);
+        // So that nobody finds the old lengths after the rewrite, and has it rewritten once more.
+        log.with_writer(|writer| writer.step(self));
+        log.earlier_len.store(base_len, Relaxed);
         log.rewritten_len.store(log.current_len(), Relaxed);
         if log.state() == State::Waiting {
             self.set_log_state(State::On);
@@ -113,7 +119,6 @@ impl Server {
         let log = &self.persistence.log;
         if let Some(files) = &mut *log.files.lock() {
             files.abandon_rewrite(rewrite);
-            log.earlier_len.store(files.base_len() + files.earlier_len(), Relaxed);
         }
     }
 
@@ -137,16 +142,20 @@ impl Server {
     fn set_log_state(&self, state: State) {
         let log = &self.persistence.log;
         log.state.store(state as u8, Relaxed);
-        log.judge_replies(self.config.load().appendfsync, unix_ms());
+        self.log_as(&self.config.load());
     }
 
     fn start_log_thread(self: &Arc<Self>) -> io::Result<()> {
         let log = &self.persistence.log;
         if log.thread.get().is_none() {
-            *log.writer.lock() = Some(Writer::new(self.clone()));
-            let server = self.clone();
-            let started = std::thread::Builder::new().name("log".into()).spawn(move || run(&server))?;
+            *log.writer.lock() = Some(Writer::new(log.last()));
+            let spawn = |name: &str, run: fn(&Self)| {
+                let server = self.clone();
+                std::thread::Builder::new().name(name.into()).spawn(move || run(&server))
+            };
+            let (started, syncs) = (spawn("log", writer::run)?, spawn("log-sync", sync::run)?);
             // Two at once would have to come from two CONFIG SETs, which run one after another.
+            let _ = log.sync_thread.set(syncs.thread().clone());
             let _ = log.thread.set(started.thread().clone());
         }
         Ok(())

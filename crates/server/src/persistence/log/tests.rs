@@ -3,7 +3,7 @@
 //! `MOONSHARD_SEED` repeats a run, `MOONSHARD_POWER_LOSSES` sets how many there are (400 without it).
 
 use super::files::{Files, Rewrite};
-use super::output::{Failure, Output, push_command};
+use super::output::{Failure, Output, Syncing, push_command};
 use moonshard_aof::{Damage, Item, Manifest, Reader, encode, manifest_path};
 use moonshard_disk::{Disk, FaultyDisk, MemoryDisk, Operation, Rule, folder_of};
 use moonshard_engine::Rng;
@@ -20,12 +20,14 @@ fn below(rng: &mut Rng, bound: usize) -> usize {
     (rng.next() % bound as u64) as usize
 }
 
-/// The log's thread and the rewriting, over a disk in memory. The data is a list of the records' numbers.
+/// The log's threads and the rewriting, over a disk in memory. The data is a list of the records' numbers.
 struct World {
     memory: MemoryDisk,
     disk: Arc<FaultyDisk>,
     files: Files,
     output: Output,
+    /// A sync that goes on beside.
+    syncing: Option<Syncing>,
     /// The last record.
     last: u64,
     /// A rewrite that is going on, and the last record that its base will hold.
@@ -48,7 +50,7 @@ impl World {
             output.switch(file, len);
         }
         let memory = memory.clone();
-        Self { memory, disk, files, output, last, rewrite: None, is_on, wants_base: !is_on }
+        Self { memory, disk, files, output, syncing: None, last, rewrite: None, is_on, wants_base: !is_on }
     }
 
     fn note(&mut self, outcome: Result<(), Failure>) {
@@ -121,8 +123,21 @@ impl World {
         });
     }
 
+    fn begin_sync(&mut self) {
+        if self.syncing.is_none() {
+            self.syncing = self.output.begin_sync();
+        }
+    }
+
+    fn end_sync(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            let outcome = self.output.end_sync(&syncing, syncing.run());
+            self.note(outcome);
+        }
+    }
+
     fn step(&mut self, rng: &mut Rng) {
-        match below(rng, 16) {
+        match below(rng, 20) {
             0..6 => self.put(below(rng, 3) == 0),
             6..9 => {
                 let outcome = self.output.write();
@@ -138,7 +153,9 @@ impl World {
                 self.start_rewrite();
                 self.end_rewrite();
             }
-            _ => self.fail_now_and_then(rng),
+            14..16 => self.fail_now_and_then(rng),
+            16..18 => self.begin_sync(),
+            _ => self.end_sync(),
         }
     }
 }

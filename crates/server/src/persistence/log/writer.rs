@@ -1,81 +1,93 @@
-//! Puts the journals in order, writes and syncs them, and tells how far that has come: a step at a time, on a thread of its
-//! own, or on the one whose clients wait.
+//! Puts the journals in order, writes and syncs them, and tells how far that has come: a step at a time, on the thread
+//! whose clients wait, or on one of its own.
 
-use super::output::{Failure, Output};
+use super::output::{Failure, Output, Syncing};
 use super::{Log, Order, State};
 use crate::config::{AppendFsync, Settings};
 use crate::persistence::Activity;
 use crate::server::{Server, unix_ms};
 use moonshard_journal::Collected;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
+use std::thread::{park, park_timeout};
 use std::time::{Duration, Instant};
 
-/// While records come, they are written every so often; `always` does not wait for more to come.
-const GATHER: Duration = Duration::from_millis(5);
 /// Time between two syncs of `everysec`.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// Whoever waits for a reply wakes the thread; what was recorded without one is looked for so often.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After a failure, so long until the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// A sync that takes less than this is not worth waking another thread for.
-const QUICK_SYNC_NANOS: u64 = 250_000;
-
 /// What takes records from the journals to the disk, one step after another.
 pub(super) struct Writer {
-    server: Arc<Server>,
     output: Output,
     collected: Collected,
     /// When the last sync began.
     synced_at: Instant,
+    /// Whether the thread that syncs sleeps until there is something to sync.
+    sync_rests: bool,
     /// Who waits to hear that everything is on the disk.
     waiting: Vec<tokio::sync::oneshot::Sender<io::Result<()>>>,
 }
 
+/// What the thread that syncs is to do.
+pub(super) enum NextSync {
+    Begin(Syncing),
+    After(Duration),
+    /// Sleep until it is woken.
+    Rest,
+}
+
 impl Writer {
-    pub(super) fn new(server: Arc<Server>) -> Self {
-        let last = server.persistence.log.last();
+    /// A writer that takes what is recorded after the record `last`.
+    pub(super) fn new(last: u64) -> Self {
         Self {
-            server,
             output: Output::new(last),
             collected: Collected::default(),
             synced_at: Instant::now(),
+            sync_rests: false,
             waiting: Vec::new(),
         }
     }
 
-    fn log(&self) -> &Log {
-        &self.server.persistence.log
-    }
-
-    /// Takes what was recorded and asked for, writes it, syncs it if that is due, and tells who waits.
-    fn step(&mut self) -> Pause {
-        let settings = self.server.config.load_full();
-        let gathered = self.gather(&settings);
-        let outcome = gathered.and_then(|()| self.write(&settings));
-        self.tell(&settings, &outcome);
-        self.pause(&settings, outcome.is_err())
+    /// Takes what was recorded and asked for, writes it, syncs it if that is due, and tells who waits. Returns whether
+    /// that could be done.
+    pub(super) fn step(&mut self, server: &Server) -> bool {
+        // Before anything is taken: whoever asks later is seen afterwards.
+        server.persistence.log.is_asked.swap(false, SeqCst);
+        let settings = server.config.load();
+        let gathered = self.gather(server, &settings);
+        let outcome = gathered.and_then(|()| self.write(server, &settings));
+        note_outcome(server, &outcome);
+        self.publish(server, &settings);
+        for sender in self.waiting.drain(..) {
+            let outcome = match &outcome {
+                Ok(()) => Ok(()),
+                Err(failure) => Err(io::Error::new(failure.error().kind(), failure.error().to_string())),
+            };
+            // Who asked may have given up.
+            let _ = sender.send(outcome);
+        }
+        outcome.is_ok()
     }
 
     /// Takes what was recorded and asked for.
-    fn gather(&mut self, settings: &Settings) -> Result<(), Failure> {
-        let server = self.server.clone();
+    fn gather(&mut self, server: &Server, settings: &Settings) -> Result<(), Failure> {
         let log = &server.persistence.log;
-        let mut orders = std::mem::take(&mut *log.orders.lock()).into_iter().peekable();
+        // Both under the mutex: nothing is taken that was recorded after an order that is not.
+        let mut waiting = log.orders.lock();
+        let mut orders = std::mem::take(&mut *waiting).into_iter().peekable();
         log.has_orders.store(false, SeqCst);
         log.journals.collect(&mut self.collected);
-        if !self.collected.is_empty() {
-            let _ = log.unsynced_since_ms.compare_exchange(0, unix_ms(), Relaxed, Relaxed);
+        drop(waiting);
+        if !self.collected.is_empty() && log.unsynced_since_ms.load(Relaxed) == 0 {
+            log.unsynced_since_ms.store(unix_ms(), Relaxed);
         }
         let mut outcome = Ok(());
         let seconds = settings.aof_timestamp_enabled.then(|| unix_ms() / 1000);
         let collected = std::mem::take(&mut self.collected);
         for (number, record) in collected.iter() {
             while let Some(order) = orders.next_if(|order| order.after().is_none_or(|after| after < number)) {
-                outcome = outcome.and(self.follow(order));
+                outcome = outcome.and(self.follow(log, order));
             }
             // After a failure everything is only kept.
             let put = self.output.put(number, record, seconds, outcome.is_ok());
@@ -83,17 +95,17 @@ impl Writer {
         }
         self.collected = collected;
         for order in orders {
-            outcome = outcome.and(self.follow(order));
+            outcome = outcome.and(self.follow(log, order));
         }
         outcome
     }
 
-    fn follow(&mut self, order: Order) -> Result<(), Failure> {
+    fn follow(&mut self, log: &Log, order: Order) -> Result<(), Failure> {
         match order {
             Order::Switch { file, len, .. } => self.output.switch(file, len),
             Order::DropEarlier => {
                 self.output.drop_earlier();
-                self.log().wants_base.store(false, Relaxed);
+                log.wants_base.store(false, Relaxed);
             }
             Order::Sync(sender) => self.waiting.push(sender),
             Order::Close { .. } => {
@@ -105,166 +117,145 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what was gathered, and syncs it if it is time for that.
-    fn write(&mut self, settings: &Settings) -> Result<(), Failure> {
-        let begun = self.server.ticks.raw();
+    /// Writes what was gathered, and syncs it if replies wait for that.
+    fn write(&mut self, server: &Server, settings: &Settings) -> Result<(), Failure> {
+        let (ticks, log) = (&server.ticks, &server.persistence.log);
+        let begun = ticks.raw();
         self.output.write()?;
-        self.note("aof-write", begun);
-        if self.output.is_unsynced() && self.is_sync_due(settings) {
+        let written = ticks.raw();
+        let is_syncing = log.is_syncing();
+        note_write(server, is_syncing, ticks.delta_as_nanos(begun, written));
+        let is_strict = settings.appendfsync == AppendFsync::Always;
+        if self.output.is_unsynced()
+            && (!self.waiting.is_empty() || (is_strict && server.may_sync_log(settings)))
+        {
             self.synced_at = Instant::now();
-            let begun = self.server.ticks.raw();
             self.output.sync()?;
-            self.note(
-                if settings.appendfsync == AppendFsync::Always { "aof-fsync-always" } else { "aof-fsync" },
-                begun,
-            );
-            let (average, nanos) = (&self.log().sync_nanos, self.synced_at.elapsed().as_nanos() as u64);
+            let event = if is_strict { "aof-fsync-always" } else { "aof-fsync" };
+            server.latency.note(event, ticks.delta_as_nanos(written, ticks.raw()));
+        }
+        if !self.collected.is_empty() {
+            let average = &log.step_nanos[usize::from(is_syncing)];
+            let nanos = ticks.delta_as_nanos(begun, ticks.raw());
             average.store((average.load(Relaxed) * 7 + nanos) / 8, Relaxed);
+        }
+        if self.sync_rests
+            && self.output.is_unsynced()
+            && settings.appendfsync == AppendFsync::EverySec
+            && let Some(thread) = log.sync_thread.get()
+        {
+            self.sync_rests = false;
+            thread.unpark();
         }
         Ok(())
     }
 
-    fn is_sync_due(&self, settings: &Settings) -> bool {
-        if !self.waiting.is_empty() {
-            return true;
-        }
-        if settings.no_appendfsync_on_rewrite && self.server.persistence.activity() != Activity::None {
-            return false;
-        }
-        match settings.appendfsync {
-            AppendFsync::Always => true,
-            AppendFsync::EverySec => self.synced_at.elapsed() >= SYNC_EVERY,
-            AppendFsync::No => false,
-        }
-    }
-
-    fn note(&self, event: &'static str, begun: u64) {
-        let ticks = &self.server.ticks;
-        self.server.latency.note(event, ticks.delta_as_nanos(begun, ticks.raw()));
-    }
-
     /// Tells everybody how far the log has come.
-    fn tell(&mut self, settings: &Settings, outcome: &Result<(), Failure>) {
-        let server = self.server.clone();
+    fn publish(&self, server: &Server, settings: &Settings) {
         let log = &server.persistence.log;
-        match outcome {
-            Ok(()) => {
-                if log.failure.swap(0, Relaxed) != 0 {
-                    tracing::info!("the log can be written again");
-                    server.judge_writes();
-                }
-            }
-            Err(failure) => {
-                log.wants_base.fetch_or(matches!(failure, Failure::Sync(_)), Relaxed);
-                let errno = failure.error().raw_os_error().unwrap_or(libc::EIO);
-                if log.failure.swap(errno, Relaxed) != errno {
-                    tracing::error!(error = %failure.error(), "the log cannot be written: writes are refused");
-                    server.judge_writes();
-                }
-                // Those who only read wait no longer. With every attempt, since somebody may have begun to wait in the moment of the failure.
-                log.progress.wake_all();
-            }
-        }
+        let (written, synced) = (self.output.written(), self.output.synced());
         log.len.store(self.output.len(), Relaxed);
         log.pending.store(self.output.pending(), Relaxed);
         if !self.output.is_unsynced() && self.output.pending() == 0 {
             log.unsynced_since_ms.store(0, Relaxed);
         }
-        if outcome.is_ok() && log.is_stalled.swap(false, Relaxed) {
-            log.judge_replies(settings.appendfsync, unix_ms());
-        }
-        let (written, synced) = (self.output.written(), self.output.synced());
-        let is_strict = settings.appendfsync == AppendFsync::Always
-            && log.state() == State::On
-            && !(settings.no_appendfsync_on_rewrite && server.persistence.activity() != Activity::None);
-        let is_late = settings.appendfsync == AppendFsync::EverySec
-            && log.holds_replies()
-            && !log.is_stalled.load(Relaxed);
-        log.progress.publish(synced, if is_strict || is_late { synced } else { written });
-        for sender in self.waiting.drain(..) {
-            let outcome = match outcome {
-                Ok(()) => Ok(()),
-                Err(failure) => Err(io::Error::new(failure.error().kind(), failure.error().to_string())),
+        let waits_for_disk = log.state() == State::On
+            && server.may_sync_log(settings)
+            && match settings.appendfsync {
+                AppendFsync::Always => true,
+                AppendFsync::EverySec => log.is_overdue.load(Relaxed),
+                AppendFsync::No => false,
             };
-            // Who asked may have given up.
-            let _ = sender.send(outcome);
-        }
+        log.written.store(written, Relaxed);
+        log.progress.publish(synced, if waits_for_disk { synced } else { written });
     }
 
-    /// What to wait for after a step that went so.
-    fn pause(&self, settings: &Settings, failed: bool) -> Pause {
-        if failed {
-            return Pause::For(RETRY_AFTER);
-        }
-        if !self.collected.is_empty() && settings.appendfsync != AppendFsync::Always {
-            // Without being woken for each record.
-            return Pause::For(GATHER);
-        }
-        let until = if self.output.is_unsynced() && settings.appendfsync == AppendFsync::EverySec {
-            Some(SYNC_EVERY.saturating_sub(self.synced_at.elapsed()))
-        } else if self.log().holds_replies() || self.output.is_unsynced() {
-            Some(LOOK_EVERY)
-        } else {
-            None
-        };
-        Pause::UntilRecorded { last: self.collected.last(), until }
-    }
-}
-
-/// What the thread waits for.
-enum Pause {
-    For(Duration),
-    /// For a record after `last`, or an order, or at most for so long.
-    UntilRecorded {
-        last: u64,
-        until: Option<Duration>,
-    },
-}
-
-impl Log {
-    fn rest(&self, pause: &Pause) {
-        match pause {
-            Pause::For(time) => std::thread::park_timeout(*time),
-            Pause::UntilRecorded { last, until } => {
-                self.sleeps.store(true, SeqCst);
-                if self.journals.last() == *last && !self.has_orders.load(SeqCst) {
-                    match until {
-                        Some(time) => std::thread::park_timeout(*time),
-                        None => std::thread::park(),
-                    }
-                }
-                self.sleeps.store(false, Relaxed);
+    /// What the thread that syncs is to do now; a sync that it is to begin has begun.
+    pub(super) fn next_sync(&mut self, server: &Server) -> NextSync {
+        let settings = server.config.load();
+        let is_wanted = settings.appendfsync == AppendFsync::EverySec && server.may_sync_log(&settings);
+        let left = SYNC_EVERY.saturating_sub(self.synced_at.elapsed());
+        match self.output.begin_sync().filter(|_| is_wanted) {
+            None => {
+                self.sync_rests = true;
+                NextSync::Rest
+            }
+            Some(_) if !left.is_zero() => NextSync::After(left),
+            Some(syncing) => {
+                self.synced_at = Instant::now();
+                server.persistence.log.is_syncing.store(true, Relaxed);
+                NextSync::Begin(syncing)
             }
         }
     }
-}
 
-/// The log's thread: runs as long as the process does.
-pub(super) fn run(server: &Server) {
-    let log = &server.persistence.log;
-    loop {
-        // Not kept while it rests: others may take a step meanwhile.
-        let pause = match &mut *log.writer.lock() {
-            Some(writer) => writer.step(),
-            None => return,
-        };
-        log.rest(&pause);
+    /// Takes note of how a sync has ended that began at Unix time `begun_ms`.
+    pub(super) fn end_sync(
+        &mut self,
+        server: &Server,
+        syncing: &Syncing,
+        begun_ms: u64,
+        outcome: io::Result<()>,
+    ) {
+        let log = &server.persistence.log;
+        log.is_syncing.store(false, Relaxed);
+        // What is not on the disk was written since then.
+        log.unsynced_since_ms.store(begun_ms, Relaxed);
+        if let Err(failure) = self.output.end_sync(syncing, outcome) {
+            note_outcome(server, &Err(failure));
+        }
+        self.publish(server, &server.config.load());
     }
 }
 
-impl Server {
-    /// Brings to the disk what replies wait for. Where the disk is quick, this thread does so itself, which is cheaper than
-    /// waking another; else the log's thread is woken, and this one goes on with other connections.
-    pub fn hasten_log(&self) {
-        let log = &self.persistence.log;
-        let is_quick = log.sync_nanos.load(Relaxed) < QUICK_SYNC_NANOS && log.failure().is_none();
-        if is_quick
-            && let Some(mut writer) = log.writer.try_lock()
-            && let Some(writer) = &mut *writer
-        {
-            writer.step();
-        } else {
-            log.hurry();
+fn note_write(server: &Server, is_syncing: bool, nanos: u64) {
+    server.latency.note("aof-write", nanos);
+    let beside = match server.persistence.activity() {
+        _ if is_syncing => "aof-write-pending-fsync",
+        Activity::None => "aof-write-alone",
+        Activity::Snapshot | Activity::Rewrite => "aof-write-active-child",
+    };
+    server.latency.note(beside, nanos);
+}
+
+/// Takes note of whether the log can be written.
+fn note_outcome(server: &Server, outcome: &Result<(), Failure>) {
+    let log = &server.persistence.log;
+    match outcome {
+        Ok(()) if log.failure().is_none() => {}
+        Ok(()) => {
+            log.failure.store(0, Relaxed);
+            tracing::info!("the log can be written again");
+            server.judge_writes();
+        }
+        Err(failure) => {
+            log.wants_base.fetch_or(matches!(failure, Failure::Sync(_)), Relaxed);
+            let errno = failure.error().raw_os_error().unwrap_or(libc::EIO);
+            if log.failure.swap(errno, Relaxed) != errno {
+                tracing::error!(error = %failure.error(), "the log cannot be written: writes are refused");
+                server.judge_writes();
+            }
+            // Some of those who wait do so no longer. With every attempt, since somebody may have begun to wait in the
+            // moment of the failure.
+            log.progress.wake_all();
+        }
+    }
+}
+
+/// The log's thread: takes a step whenever it is called, and again and again after a failure. Runs as long as the process
+/// does.
+pub(super) fn run(server: &Server) {
+    let log = &server.persistence.log;
+    loop {
+        // Before the step: whoever calls later is seen afterwards.
+        log.is_called.store(false, SeqCst);
+        let Some(is_done) = log.with_writer(|writer| writer.step(server)) else { return };
+        if !is_done {
+            park_timeout(RETRY_AFTER);
+            continue;
+        }
+        while !log.is_called.load(SeqCst) {
+            park();
         }
     }
 }
