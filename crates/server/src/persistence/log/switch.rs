@@ -157,6 +157,8 @@ impl Server {
             // Two at once would have to come from two CONFIG SETs, which run one after another.
             let _ = log.sync_thread.set(syncs.thread().clone());
             let _ = log.thread.set(started.thread().clone());
+            // It may rest already, and have been called before it was known.
+            log.wake();
         }
         Ok(())
     }
