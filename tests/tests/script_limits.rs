@@ -95,6 +95,40 @@ fn with_an_endless_script_on_all_shards_but_one_the_last_one_is_served() {
     }
 }
 
+#[test]
+fn scripts_without_keys_are_in_nobodys_way() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(SHARDS, &["--busy-reply-threshold", "10", "--appendonly", "yes"]);
+    let mut admin = server.connect();
+    let mut endless: Vec<Client> = Vec::new();
+    for number in 1..=SHARDS {
+        endless.push(server.connect());
+        endless[number - 1].send(&["EVAL", "while true do end", "0"]).unwrap();
+        until("it runs", || running(&mut admin) == number);
+        for key in (0..SHARDS).map(key_on) {
+            assert_eq!(admin.command(&["SET", &key, "x"]).unwrap().raw, b"+OK\r\n");
+        }
+        assert_eq!(admin.ask("DBSIZE").raw, format!(":{SHARDS}\r\n").as_bytes());
+        assert_eq!(admin.ask("FLUSHALL").raw, b"+OK\r\n");
+        if number < SHARDS {
+            assert_eq!(admin.command(&["EVAL", "return 1", "0"]).unwrap().raw, b":1\r\n");
+        }
+    }
+    // Only when as many run as there are shards does the next one wait, and is told why it does in vain.
+    until("BUSY", || admin.command(&["EVAL", "return 1", "0"]).unwrap().text().starts_with("-BUSY"));
+    let shown = admin.ask("INFO scripts").text();
+    assert_eq!(shown.matches("\r\nscript_keyless").count(), SHARDS, "{shown}");
+    kill_all(&mut admin);
+    for client in &mut endless {
+        assert!(client.read().unwrap().error().unwrap().starts_with("ERR Script killed by user"));
+    }
+    // What the commands of such scripts did is counted as ever.
+    assert_eq!(admin.command(&["EVAL", "return redis.call('ECHO', 'x')", "0"]).unwrap().raw, b"$1\r\nx\r\n");
+    assert!(admin.ask("INFO commandstats").text().contains("cmdstat_echo:calls=1,"));
+}
+
 /// What others are answered while a script or function holds all that there is.
 #[test]
 fn while_every_shard_is_held_clients_hear_what_redis_says() {

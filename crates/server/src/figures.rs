@@ -150,8 +150,8 @@ impl Server {
     /// The figures of all shards, as of now for those that are free, as last seen for those that are busy.
     pub fn shard_figures(&self) -> Vec<ShardFigures> {
         let mut figures = self.figures.shards.lock();
-        figures.resize_with(self.shards.len(), ShardFigures::default);
-        for (cell, figures) in self.shards.iter().zip(figures.iter_mut()) {
+        figures.resize_with(self.cells().count(), ShardFigures::default);
+        for (cell, figures) in self.cells().zip(figures.iter_mut()) {
             if let Some(guard) = cell.lock.try_lock_for_spin() {
                 figures.take(&guard);
             }
@@ -162,7 +162,7 @@ impl Server {
     /// Takes the figures of shards that the caller has locked.
     pub fn note_figures(&self, guards: &ShardGuards<'_>) {
         let mut figures = self.figures.shards.lock();
-        figures.resize_with(self.shards.len(), ShardFigures::default);
+        figures.resize_with(self.cells().count(), ShardFigures::default);
         for (index, guard) in guards {
             if let Some(figures) = figures.get_mut(*index) {
                 figures.take(guard);
@@ -173,7 +173,7 @@ impl Server {
     /// Takes the figures of shards that a script has locked, but for those of the VM, which is at work.
     pub fn note_keyspace_figures<'s>(&self, shards: impl Iterator<Item = &'s mut Shard>) {
         let mut figures = self.figures.shards.lock();
-        figures.resize_with(self.shards.len(), ShardFigures::default);
+        figures.resize_with(self.cells().count(), ShardFigures::default);
         for shard in shards {
             if let Some(figures) = figures.get_mut(shard.index) {
                 figures.take_keyspace(shard);

@@ -62,8 +62,8 @@ impl Server {
 
     fn fresh_script_figures(&self) -> MutexGuard<'_, Vec<StatsCopy>> {
         let mut copies = self.script_figures.0.lock();
-        copies.resize_with(self.shards.len(), StatsCopy::default);
-        for (cell, copy) in self.shards.iter().zip(copies.iter_mut()) {
+        copies.resize_with(self.cells().count(), StatsCopy::default);
+        for (cell, copy) in self.cells().zip(copies.iter_mut()) {
             if let Some(guard) = cell.lock.try_lock_for_spin() {
                 guard.vm.copy_stats(copy);
             }
@@ -74,7 +74,7 @@ impl Server {
     /// Takes the counts of shards that the caller has locked.
     pub fn note_script_figures(&self, guards: &ShardGuards<'_>) {
         let mut copies = self.script_figures.0.lock();
-        copies.resize_with(self.shards.len(), StatsCopy::default);
+        copies.resize_with(self.cells().count(), StatsCopy::default);
         for (index, guard) in guards {
             if let Some(copy) = copies.get_mut(*index) {
                 guard.vm.copy_stats(copy);

@@ -124,20 +124,20 @@ impl Server {
         })
     }
 
-    /// The controls of all shards.
+    /// The controls of all shards, and of those without slots.
     pub fn script_controls(&self) -> Vec<Arc<Control>> {
-        self.shards.iter().map(|cell| cell.control.clone()).collect()
+        self.cells().map(|cell| cell.control.clone()).collect()
     }
 
     /// Answers BUSY to whoever waits or comes for a shard that a busy script holds.
     fn refuse_while_busy(&self, shard: usize) {
-        let cell = &self.shards[shard];
+        let cell = self.cell(shard);
         let held = cell.script_holds.0.lock();
         let shards = || std::iter::once(shard).chain(held.iter().copied().filter(|&other| other != shard));
-        shards().for_each(|shard| self.shards[shard].lock.refuse_waiters(true));
+        shards().for_each(|shard| self.cell(shard).lock.refuse_waiters(true));
         // The script may have ended meanwhile, and others have got the locks.
         if !cell.control.is_busy() {
-            shards().for_each(|shard| self.shards[shard].lock.refuse_waiters(false));
+            shards().for_each(|shard| self.cell(shard).lock.refuse_waiters(false));
         }
     }
 
@@ -195,12 +195,12 @@ impl Server {
         let busy = |cell: &ShardCell| cell.control.busy();
         let own = shards.iter().find_map(|&shard| self.shards.get(shard).and_then(busy));
         // It may be another shard's that holds this one too.
-        own.or_else(|| self.shards.iter().find_map(busy)).map_or(Error::BUSY, Kind::busy)
+        own.or_else(|| self.cells().find_map(busy)).map_or(Error::BUSY, Kind::busy)
     }
 
     /// Ends every script that has not written, or that is over `busy-reply-threshold`: the server is about to end.
     pub fn end_most_scripts(&self) {
-        for cell in &self.shards {
+        for cell in self.cells() {
             if cell.control.is_busy() {
                 cell.control.kill_even_if_written();
             } else {
@@ -212,7 +212,7 @@ impl Server {
 
     /// Ends every script whether it has written or not: the server ends.
     pub fn end_scripts(&self) {
-        for cell in &self.shards {
+        for cell in self.cells() {
             cell.control.kill_even_if_written();
         }
         self.debugging.end();

@@ -39,6 +39,9 @@ pub struct Server {
     pub config: Config,
     /// The shards.
     pub shards: Box<[ShardCell]>,
+    /// As many without slots and so without keys, numbered after the shards: a script without keys runs here, and is in
+    /// nobody's way.
+    pub keyless: Box<[ShardCell]>,
     /// Where connections live; set before the first is accepted.
     pub io: OnceLock<Arc<IoPool>>,
     /// The clock that times commands.
@@ -165,7 +168,7 @@ impl Server {
         let shards = settings.shards.max(1) as usize;
         let seed = Seed::new(random.next(), random.next());
         let scripts = Scripts::new(&settings);
-        let cells = (0..shards).map(|index| {
+        let mut cell = |index: usize| {
             let control = Arc::new(Control::new());
             let shard =
                 Shard::new(index, shards, settings.databases as usize, seed, settings.cluster_enabled);
@@ -180,10 +183,11 @@ impl Server {
                 watched: KeyTable::new(audience.clone()),
                 audience,
             }
-        });
-        let shards: Box<[ShardCell]> = cells.collect();
+        };
+        let keyless: Box<[ShardCell]> = (shards..2 * shards).map(&mut cell).collect();
+        let shards: Box<[ShardCell]> = (0..shards).map(cell).collect();
         let monitors = Arc::<Monitors>::default();
-        for cell in &shards {
+        for cell in shards.iter().chain(&keyless) {
             let monitors = monitors.clone();
             cell.control.spectator.set(move |db, args| monitors.feed_script(db, args));
         }
@@ -192,6 +196,7 @@ impl Server {
         let server = Self {
             config,
             shards,
+            keyless,
             io: OnceLock::new(),
             ticks: quanta::Clock::new(),
             scripts,

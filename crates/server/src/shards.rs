@@ -2,10 +2,11 @@
 
 use crate::effects::{KeyTable, Waiter, Watcher};
 use crate::scripts::HeldShards;
+use crate::server::Server;
 use moonshard_engine::Rng;
 use moonshard_engine::effects::Audience;
 use moonshard_engine::keyspace::Shard;
-use moonshard_lock::{Guards, ShardLock};
+use moonshard_lock::{Busy, Guards, ShardLock};
 use moonshard_scripting::{Control, Vm};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct ShardState {
     pub logged: u64,
 }
 
-/// A shard, padded so that two shards' locks are never on one cache line.
+/// A shard, or what is like one but has no slots; padded so that two shards' locks are never on one cache line.
 #[repr(align(128))]
 pub struct ShardCell {
     /// The lock and what it guards.
@@ -52,6 +53,36 @@ pub fn in_their_places<'s>(
         places[index] = Some(shard);
     }
     places
+}
+
+impl Server {
+    /// The shards, and then those without slots.
+    pub fn cells(&self) -> impl Iterator<Item = &ShardCell> {
+        self.shards.iter().chain(&self.keyless)
+    }
+
+    /// One of [`Server::cells`] by its number.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[inline]
+    pub fn cell(&self, number: usize) -> &ShardCell {
+        self.shards.get(number).unwrap_or_else(|| &self.keyless[number - self.shards.len()])
+    }
+
+    /// A place for a script without keys: the first that is free, so that few VMs are kept warm. While there is none,
+    /// `client` decides which one is waited for.
+    ///
+    /// # Errors
+    /// [`Busy`] if a busy script is there.
+    pub async fn lock_keyless(&self, client: u64) -> Result<ShardGuards<'_>, Busy> {
+        let numbered = || (self.shards.len()..).zip(&self.keyless);
+        if let Some(free) = numbered().find_map(|(number, cell)| Some((number, cell.lock.try_lock()?))) {
+            return Ok(vec![free]);
+        }
+        let at = client as usize % self.keyless.len();
+        Ok(vec![(self.shards.len() + at, self.keyless[at].lock.lock().await?)])
+    }
 }
 
 impl AsRef<ShardLock<ShardState>> for ShardCell {

@@ -63,7 +63,7 @@ impl Server {
         self.latency.reset_calls();
         self.reset_error_counts();
         self.scripts.registry.reset_evicted();
-        for (index, cell) in self.shards.iter().enumerate() {
+        for (index, cell) in self.cells().enumerate() {
             if let Some(mut guard) = cell.lock.try_lock_for_spin() {
                 guard.shard.stats = ShardStats::new();
                 guard.vm.reset_stats();
@@ -71,7 +71,7 @@ impl Server {
             }
             let server = self.clone();
             tokio::spawn(async move {
-                if let Ok(mut guard) = server.shards[index].lock.lock_patient().await {
+                if let Ok(mut guard) = server.cell(index).lock.lock_patient().await {
                     guard.shard.stats = ShardStats::new();
                     guard.vm.reset_stats();
                 }

@@ -100,11 +100,11 @@ impl Call<'_, '_> {
     /// Shows the function that has run for longest. One that began within the last millisecond is about to end, and not
     /// shown.
     pub(super) fn function_stats(&mut self) -> Result<(), Error> {
-        let cells = &self.server.shards;
-        let slow: Vec<_> = cells.iter().filter_map(|cell| cell.control.slow_call()).collect();
+        let cells = || self.server.cells();
+        let slow: Vec<_> = cells().filter_map(|cell| cell.control.slow_call()).collect();
         let function =
             slow.into_iter().filter(|call| call.kind == Kind::Function).min_by_key(|call| call.since);
-        if function.is_none() && cells.iter().any(|cell| cell.control.busy() == Some(Kind::Script)) {
+        if function.is_none() && cells().any(|cell| cell.control.busy() == Some(Kind::Script)) {
             return Err(Error::BUSY);
         }
         self.reply.map(2);
@@ -184,7 +184,7 @@ impl Call<'_, '_> {
         for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_functions();
         }
-        for cell in &self.server.shards {
+        for cell in self.server.cells() {
             if let Some(mut guard) = cell.lock.try_lock() {
                 guard.vm.forget_functions();
             }

@@ -11,7 +11,7 @@ impl Call<'_, '_> {
         if !client.has_flag(flag::MONITOR) {
             client.set_flag(flag::MONITOR, true);
             self.server.monitors.add(client);
-            self.server.shards.iter().for_each(|cell| cell.control.spectator.look());
+            self.server.cells().for_each(|cell| cell.control.spectator.look());
             self.reply.ok();
         }
         Ok(())

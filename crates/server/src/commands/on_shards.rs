@@ -70,8 +70,11 @@ impl Call<'_, '_> {
             gate |= self.server.make_room(self.engine, self.now_ms).await;
         }
         let server = self.server.clone();
-        let mut guards =
-            lock_all(&server.shards, &needs.shards).await.map_err(|_| server.busy_error(&needs.shards))?;
+        let locked = match needs.script {
+            Some(Plan::NoKeys) => server.lock_keyless(self.session.client.id).await,
+            _ => lock_all(&server.shards, &needs.shards).await,
+        };
+        let mut guards = locked.map_err(|_| server.busy_error(&needs.shards))?;
         if needs.script.is_some() && server.scripts.basis() != basis {
             return Ok(false);
         }
@@ -137,7 +140,7 @@ impl Call<'_, '_> {
         gate: Gate,
     ) -> Flow {
         if let Some(plan) = script {
-            self.server.shards[guards[at].0].script_holds.set(guards.iter().map(|(index, _)| *index));
+            self.server.cell(guards[at].0).script_holds.set(guards.iter().map(|(index, _)| *index));
             guards[at].1.vm.expect(plan);
         }
         // What was observed when it ran first is not observed again.
@@ -146,20 +149,25 @@ impl Call<'_, '_> {
         let denials = Heard::new(self.server, &self.session.client, None);
         let host = ScriptHost::new(self.server, &self.session.client);
         let outcome = {
-            let mut runner = None;
-            let only = if let [(index, _)] = &guards[..] { Some(*index) } else { None };
-            let shards = guards.iter_mut().enumerate().map(|(position, (index, guard))| {
-                let ShardState { shard, vm, rng, .. } = &mut **guard;
-                if position == at {
-                    runner = Some((vm, rng));
+            let mut places;
+            let (shards, vm, rng) = match &mut guards[..] {
+                [(_, guard)] => {
+                    let ShardState { shard, vm, rng, .. } = &mut **guard;
+                    (Shards::One(shard), vm, rng)
                 }
-                (*index, shard)
-            });
-            let mut places = in_their_places(shards, self.server.shards.len());
-            let Some((vm, rng)) = runner else { return Flow::Done };
-            let shards = match only {
-                Some(index) => places[index].take().map_or(Shards::None, Shards::One),
-                None => Shards::Many(&mut places),
+                guards => {
+                    let mut runner = None;
+                    let shards = guards.iter_mut().enumerate().map(|(position, (index, guard))| {
+                        let ShardState { shard, vm, rng, .. } = &mut **guard;
+                        if position == at {
+                            runner = Some((vm, rng));
+                        }
+                        (*index, shard)
+                    });
+                    places = in_their_places(shards, self.server.shards.len());
+                    let Some((vm, rng)) = runner else { return Flow::Done };
+                    (Shards::Many(&mut places), vm, rng)
+                }
             };
             let expiry = if is_replayed { ExpiryMode::Ignore } else { ExpiryMode::DeleteWhenDue };
             let mut cx = Ctx {
@@ -234,7 +242,7 @@ impl Call<'_, '_> {
                     Plan::Slot(slot) => vec![shard_of_slot(*slot, count)],
                     Plan::Slots(slots) => slots.iter().map(|&slot| shard_of_slot(slot, count)).collect(),
                     Plan::AllShards => (0..count).collect(),
-                    // Any VM will do; taking turns keeps a script that is called often from one shard's keys.
+                    // Any VM will do, in a transaction. By itself it runs where nobody's keys are.
                     Plan::NoKeys => vec![self.session.client.id as usize % count],
                 };
                 needs.script = Some(plan);

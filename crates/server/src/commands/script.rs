@@ -78,7 +78,7 @@ impl Call<'_, '_> {
         for (_, state) in self.held.iter_mut().flat_map(Held::states) {
             state.vm.forget_scripts();
         }
-        for cell in &self.server.shards {
+        for cell in self.server.cells() {
             if let Some(mut guard) = cell.lock.try_lock() {
                 guard.vm.forget_scripts();
             }

@@ -29,7 +29,7 @@ impl Call<'_, '_> {
             return Err(Error::fixed("ERR No shutdown in progress."));
         }
         let no_save = how.contains(ShutdownFlags::NOSAVE);
-        if !no_save && self.server.shards.iter().any(|cell| cell.control.is_busy()) {
+        if !no_save && self.server.cells().any(|cell| cell.control.is_busy()) {
             return Err(self.server.busy_error(&[]));
         }
         if self.server.keep_at_end(how).await.is_err() {

@@ -36,8 +36,9 @@ pub(super) fn shards(report: &mut Report<'_>) {
     report.field("shards", report.server.shards.len());
     report.field("io_threads", report.server.config.load().io_threads);
     let shards = std::mem::take(&mut report.shards);
-    for (number, shard) in shards.iter().enumerate() {
-        let control = &report.server.shards[number].control;
+    for (number, (shard, cell)) in shards.iter().zip(report.server.cells()).enumerate() {
+        let Some(name) = super::name_of_cell(report.server, number) else { continue };
+        let control = &cell.control;
         let keys: u64 = shard.databases.iter().map(|database| database.keys).sum();
         let expires: u64 = shard.databases.iter().map(|database| database.expires).sum();
         let commands: u64 = shard.stats.commands.iter().map(|stats| stats.calls).sum();
@@ -47,7 +48,7 @@ pub(super) fn shards(report: &mut Report<'_>) {
             () => "none",
         };
         report.field(
-            &format!("shard{number}"),
+            &name,
             format_args!(
                 "keys={keys},expires={expires},commands={commands},scripts={},script={script},lua_bytes={},\
                  lua_compiled={}",

@@ -101,6 +101,14 @@ fn modules(report: &mut Report<'_>) {
     report.section("Modules");
 }
 
+/// How fields name a shard; one without slots only once a script has run there.
+fn name_of_cell(server: &Server, number: usize) -> Option<String> {
+    match number.checked_sub(server.shards.len()) {
+        None => Some(format!("shard{number}")),
+        Some(keyless) => (server.cell(number).control.scripts() > 0).then(|| format!("keyless{keyless}")),
+    }
+}
+
 /// Which sections the arguments ask for, by position.
 fn wanted(args: &[&[u8]]) -> Vec<bool> {
     let mut wanted: Vec<bool> = SECTIONS.iter().map(|section| args.is_empty() && section.1).collect();

@@ -22,14 +22,15 @@ pub(super) fn scripts(report: &mut Report<'_>) {
     report.field("script_usec_in_commands", sum(|shard| shard.command_nanos) / 1000);
     let shards = std::mem::take(&mut report.shards);
     for (number, (shard, sums)) in shards.iter().zip(&sums).enumerate() {
-        let control = &server.shards[number].control;
+        let control = &server.cell(number).control;
+        let Some(name) = super::name_of_cell(server, number) else { continue };
         let running = match control.slow_call() {
             Some(call) => String::from_utf8_lossy(&call.name).into_owned(),
             None => "none".to_owned(),
         };
         let busy = u8::from(control.is_busy());
         report.field(
-            &format!("script_shard{number}"),
+            &format!("script_{name}"),
             format_args!(
                 "calls={},errors={},usec={},compiled={},lua_bytes={},slow={running},busy={busy}",
                 sums.calls,
