@@ -5,7 +5,7 @@ use std::io::Write;
 /// Appends `value` as C's `%.17g` does, with `inf`, `-inf` and `nan` spelled as Redis spells them.
 pub fn format_double(value: f64, out: &mut Vec<u8>) {
     if value.is_nan() {
-        out.extend_from_slice(b"nan");
+        out.extend_from_slice(if value.is_sign_negative() { b"-nan" } else { b"nan" });
         return;
     }
     if value.is_infinite() {
@@ -123,6 +123,7 @@ mod tests {
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),
+            (-f64::NAN, "-nan"),
         ];
         for (value, expected) in cases {
             let mut out = Vec::new();

@@ -14,6 +14,7 @@ mod flags;
 mod hash_tag;
 mod library;
 mod limits;
+mod literals;
 mod lru;
 mod lua;
 mod lua_stack;

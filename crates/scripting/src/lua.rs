@@ -1,5 +1,6 @@
 //! A Lua state of its own memory, and what is needed to compile a text in it.
 
+use crate::literals;
 use crate::lua_stack::LuaStack;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Error;
@@ -15,8 +16,47 @@ struct Memory {
     /// The most that was used since [`Lua::begin_peak`].
     peak: usize,
     peak_from: usize,
-    /// Bytes; 0 for no limit.
+    /// Bytes; `usize::MAX` for no limit.
     limit: usize,
+    /// Halfway from what was used to the limit: beyond it garbage is collected at once. LuaJIT itself waits until the
+    /// heap has grown to a multiple of what was left, which may be more than the limit, and does not collect when
+    /// it is refused memory.
+    mark: usize,
+    /// Whose memory it is.
+    state: *mut lua_State,
+    /// The collector was hurried.
+    hurried: bool,
+}
+
+impl Memory {
+    fn set_limit(&mut self, bytes: usize) {
+        self.limit = if bytes == 0 { usize::MAX } else { bytes };
+        self.mark = self.halfway();
+    }
+
+    const fn halfway(&self) -> usize {
+        self.used / 2 + self.limit / 2
+    }
+
+    /// What is done before the heap grows beyond the mark. False if it must not, being at its limit.
+    #[cold]
+    fn pass_mark(&mut self, grown: usize) -> bool {
+        if grown > self.limit {
+            return false;
+        }
+        self.mark = grown / 2 + self.limit / 2;
+        self.hurried = true;
+        // A cycle is to be over when half of the room is taken: it goes through the whole heap and some of it twice.
+        let room = (self.limit - grown).max(1);
+        let percent = grown.saturating_mul(5) / room * 100;
+        let percent = c_int::try_from(percent).unwrap_or(c_int::MAX).clamp(400, 1 << 20);
+        // SAFETY: both only set a number that the collector goes by when it is next asked, which is not in here.
+        unsafe {
+            ffi::lua_gc(self.state, ffi::LUA_GCSETSTEPMUL, percent);
+            ffi::lua_gc(self.state, ffi::LUA_GCRESTART, 0);
+        }
+        true
+    }
 }
 
 /// An owned Lua state.
@@ -44,14 +84,20 @@ unsafe extern "C" fn allocate(
     // SAFETY: `memory` is the box that the state's `Lua` owns, and nobody holds a reference to it while Lua runs.
     let memory = unsafe { &mut *memory.cast::<Memory>() };
     let old = if block.is_null() { 0 } else { old };
-    if new > old && memory.limit != 0 && memory.used.saturating_add(new - old) > memory.limit {
-        return std::ptr::null_mut();
+    if new > old {
+        let grown = memory.used.saturating_add(new - old);
+        if grown > memory.mark && !memory.pass_mark(grown) {
+            return std::ptr::null_mut();
+        }
     }
     // SAFETY: a call passed on to the allocator that made `block`.
     let result = unsafe { (memory.allocate)(memory.allocator, block, old, new) };
     if new == 0 || !result.is_null() {
         memory.used = (memory.used + new).saturating_sub(old);
         memory.peak = memory.peak.max(memory.used);
+        if new < old {
+            memory.mark = memory.mark.min(memory.halfway());
+        }
     }
     result
 }
@@ -76,7 +122,10 @@ impl Lua {
             used,
             peak: used,
             peak_from: used,
-            limit: 0,
+            limit: usize::MAX,
+            mark: usize::MAX,
+            state: state.as_ptr(),
+            hurried: false,
         });
         // SAFETY: the box does not move until `drop` has given the state its own allocator back.
         unsafe { ffi::lua_setallocf(state.as_ptr(), allocate, (&raw mut *memory).cast()) };
@@ -110,7 +159,13 @@ impl Lua {
     /// Limits the bytes that the state may have; 0 for no limit. What it has already, it keeps.
     #[inline]
     pub(crate) fn set_limit(&mut self, bytes: usize) {
-        self.memory.limit = bytes;
+        self.memory.set_limit(bytes);
+    }
+
+    /// Whether the collector was hurried since this was last asked: its pace is then another.
+    #[inline]
+    pub(crate) fn take_hurried(&mut self) -> bool {
+        std::mem::take(&mut self.memory.hurried)
     }
 
     /// Collects all garbage.
@@ -187,7 +242,10 @@ pub(crate) unsafe fn replace_limit(state: *mut lua_State, bytes: usize) -> usize
     // SAFETY: the state of a `Lua` allocates from the box that the `Lua` owns; Lua does not run meanwhile.
     unsafe {
         ffi::lua_getallocf(state, &raw mut memory);
-        std::mem::replace(&mut (*memory.cast::<Memory>()).limit, bytes)
+        let memory = &mut *memory.cast::<Memory>();
+        let before = memory.limit;
+        memory.set_limit(bytes);
+        if before == usize::MAX { 0 } else { before }
     }
 }
 
@@ -206,14 +264,36 @@ pub(crate) unsafe fn load_text(state: *mut lua_State, text: &[u8], name: &std::f
             ffi::lua_concat(state, 2);
             return ffi::LUA_ERRSYNTAX;
         }
+        if refuse_numbers(state, text, name) {
+            return ffi::LUA_ERRSYNTAX;
+        }
         ffi::luaL_loadbuffer(state, text.as_ptr().cast(), text.len(), name.as_ptr())
     }
 }
 
+/// Pushes what is wrong with a text that has numbers which only LuaJIT reads; false if there are none.
+///
+/// # Safety
+/// As [`load_text`].
+unsafe fn refuse_numbers(state: *mut lua_State, text: &[u8], name: &CStr) -> bool {
+    let mut memory = std::ptr::null_mut();
+    // SAFETY: the state of a `Lua` allocates from the box that the `Lua` owns. Pushing may raise: a short text has no
+    // destructor.
+    unsafe {
+        ffi::lua_getallocf(state, &raw mut memory);
+        let Memory { limit, used, .. } = *memory.cast::<Memory>();
+        let Some(complaint) = literals::complaint(text, name, limit.saturating_sub(used)) else {
+            return false;
+        };
+        ffi::lua_pushlstring_(state, complaint.as_ptr().cast(), complaint.len());
+        true
+    }
+}
+
 /// How Lua shows the name of a chunk: `=name` and `@name` as the name, anything else as the first line of a text.
-fn chunk_id(name: &[u8]) -> ShownName {
+pub(crate) fn chunk_id(name: &[u8]) -> ShortText {
     const LEN_MAX: usize = 60;
-    let mut shown = ShownName { bytes: [0; 80], len: 0 };
+    let mut shown = ShortText::new();
     if let [b'=' | b'@', rest @ ..] = name {
         shown.push(&rest[..rest.len().min(LEN_MAX - 1)]);
         return shown;
@@ -232,20 +312,25 @@ fn chunk_id(name: &[u8]) -> ShownName {
     shown
 }
 
-/// A short text without a destructor.
-struct ShownName {
-    bytes: [u8; 80],
+/// A text without a destructor, cut if it is longer than messages of the compiler.
+pub(crate) struct ShortText {
+    bytes: [u8; 256],
     len: usize,
 }
 
-impl ShownName {
-    fn push(&mut self, text: &[u8]) {
+impl ShortText {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; 256], len: 0 }
+    }
+
+    pub(crate) fn push(&mut self, text: &[u8]) {
+        let text = &text[..text.len().min(self.bytes.len() - self.len)];
         self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
         self.len += text.len();
     }
 }
 
-impl std::ops::Deref for ShownName {
+impl std::ops::Deref for ShortText {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {

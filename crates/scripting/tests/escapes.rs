@@ -159,6 +159,25 @@ fn no_text_harms_the_compiler() {
     });
 }
 
+/// LuaJIT's compiler opens its interface to C for numbers such as `1LL`, which are none in Lua 5.1.
+#[test]
+fn nothing_opens_the_interface_to_c() {
+    all_fail(
+        "malformed number near '1",
+        &["return 1LL", "return -1ULL + 1", "return (1i).re", "local x = {1LL}"],
+    );
+    all_return(
+        "*2\r\n$3\r\nnil\r\n$52\r\n[string \"return 1LL\"]:1: malformed number near '1LL'\r\n",
+        &["local f, e = loadstring('return 1LL') return {tostring(f), e}"],
+    );
+    all_return(
+        "*2\r\n$3\r\nnil\r\n$34\r\nname:2: malformed number near '2i'\r\n",
+        &["local t = {'return 1 +\\n', '2i'} local n = 0 \
+           local f, e = load(function() n = n + 1 return t[n] end, '=name') return {tostring(f), e}"],
+    );
+    all_return("*2\r\n$3\r\n1LL\r\n$3\r\nnil\r\n", &["return {'1LL', tostring(tonumber('1LL'))} -- 1i"]);
+}
+
 /// Bytecode could do anything: no door takes it.
 #[test]
 fn bytecode_is_refused() {

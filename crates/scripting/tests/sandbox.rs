@@ -118,6 +118,25 @@ fn memory_has_a_limit_and_the_vm_survives_it() {
     }
 }
 
+/// A script that keeps up to three quarters of its memory may make as much garbage as it likes.
+#[test]
+fn garbage_is_collected_before_memory_runs_out() {
+    for limit in [4 << 20, 16 << 20, 64 << 20] {
+        let mut world = World::default();
+        world.settings.memory_limit_bytes.store(limit, Ordering::Relaxed);
+        for percent in [10, 20, 30, 40, 50, 60, 70, 75] {
+            let script = "local kept, at, garbage = {}, collectgarbage('count') * 1024, {} \
+                while collectgarbage('count') * 1024 < at + ARGV[1] - 200000 do \
+                  for i = 1, 100 do kept[#kept + 1] = {i} end end \
+                for i = 1, ARGV[2] do garbage[1] = ('x'):rep(1000) .. i end return 'done'";
+            let (kept, rounds) = ((limit / 100 * percent).to_string(), (limit / 250).to_string());
+            let reply = world.eval_with(script, &["k"], &[&kept, &rounds]);
+            assert_eq!(reply, "$4\r\ndone\r\n", "{percent} of {limit} bytes");
+        }
+        assert_eq!(world.eval("return #('x'):rep(100)"), ":100\r\n");
+    }
+}
+
 /// Runs on a stack as the server's threads have.
 fn on_a_servers_stack(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(moonshard_scripting::THREAD_STACK_BYTES);

@@ -172,7 +172,7 @@ impl Bridge {
                 }
                 ffi::LUA_TNUMBER => {
                     let from = self.digits.len();
-                    print_number(ffi::lua_tonumber(state, index), &mut self.digits);
+                    format_double(ffi::lua_tonumber(state, index), &mut self.digits);
                     let start = self.digits.as_ptr().add(from);
                     self.args.push(std::slice::from_raw_parts(start, self.digits.len() - from));
                 }
@@ -280,12 +280,4 @@ fn count_keys(entry: &Entry, args: Args<'_>) -> u64 {
 
 fn has_written(cx: &Ctx<'_>) -> bool {
     matches!(&cx.caller, Caller::Script(script) if script.wrote)
-}
-
-/// A number as C's `%.17g` prints it.
-fn print_number(number: f64, out: &mut Vec<u8>) {
-    if number.is_nan() && number.is_sign_negative() {
-        out.push(b'-');
-    }
-    format_double(number, out);
 }

@@ -524,27 +524,11 @@ impl Ready {
     /// Sets the limit of the state's memory for a script, which is that of all scripts or its own.
     #[inline]
     fn limit_memory(&mut self, limits: Limits, limit: usize) {
-        if limits.memory_bytes == 0 {
-            self.lua.set_limit(limit);
-        } else {
-            self.limit_to_own(limits, limit);
-        }
-    }
-
-    #[cold]
-    fn limit_to_own(&mut self, limits: Limits, limit: usize) {
-        let own = self.lua.bytes().saturating_add(limits.memory_bytes);
-        let limit = if limit == 0 { own } else { own.min(limit) };
-        let state = self.lua.state();
-        // SAFETY: the state is idle. Garbage is collected at once and without a pause in between, lest it be what the
-        // limit is used up by; what is set is undone after the script.
-        unsafe {
-            ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, 100);
-            ffi::lua_gc(state, ffi::LUA_GCSETSTEPMUL, 400);
-            ffi::lua_gc(state, ffi::LUA_GCRESTART, 0);
-        }
-        self.bridge.touch_gc();
-        self.lua.set_limit(limit);
+        let own = match limits.memory_bytes {
+            0 => usize::MAX,
+            own => self.lua.bytes().saturating_add(own),
+        };
+        self.lua.set_limit(if limit == 0 { own } else { own.min(limit) });
     }
 
     /// Runs what the bridge was told of, and leaves its result on the stack. `limit` is that of all scripts' memory:
@@ -597,7 +581,7 @@ impl Ready {
             if ffi::lua_gethookmask(state) != 0 {
                 ffi::lua_sethook(state, None, 0, 0);
             }
-            if self.bridge.take_gc_touched() {
+            if self.bridge.take_gc_touched() | self.lua.take_hurried() {
                 set_gc_pace(state);
                 ffi::lua_gc(state, ffi::LUA_GCRESTART, 0);
             }
