@@ -31,11 +31,13 @@ struct Memory {
 impl Memory {
     fn set_limit(&mut self, bytes: usize) {
         self.limit = if bytes == 0 { usize::MAX } else { bytes };
-        self.mark = self.halfway();
+        self.mark = self.next_mark(self.used);
     }
 
-    const fn halfway(&self) -> usize {
-        self.used / 2 + self.limit / 2
+    /// The mark for so many bytes: where hardly any room is left, the limit itself, or every little would be looked for.
+    const fn next_mark(&self, used: usize) -> usize {
+        let room = self.limit.saturating_sub(used);
+        if room < self.limit / 64 { self.limit } else { self.limit - room / 2 }
     }
 
     /// What is done before the heap grows beyond the mark. False if it must not, being at its limit.
@@ -44,7 +46,7 @@ impl Memory {
         if grown > self.limit {
             return false;
         }
-        self.mark = grown / 2 + self.limit / 2;
+        self.mark = self.next_mark(grown);
         self.hurried = true;
         // A cycle is to be over when half of the room is taken: it goes through the whole heap and some of it twice.
         let room = (self.limit - grown).max(1);
@@ -96,7 +98,7 @@ unsafe extern "C" fn allocate(
         memory.used = (memory.used + new).saturating_sub(old);
         memory.peak = memory.peak.max(memory.used);
         if new < old {
-            memory.mark = memory.mark.min(memory.halfway());
+            memory.mark = memory.mark.min(memory.next_mark(memory.used));
         }
     }
     result

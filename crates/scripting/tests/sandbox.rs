@@ -118,6 +118,22 @@ fn memory_has_a_limit_and_the_vm_survives_it() {
     }
 }
 
+/// Compiled scripts are kept for speed only.
+#[test]
+fn many_scripts_do_not_use_up_the_memory() {
+    let mut world = World::default();
+    world.settings.memory_limit_bytes.store(6 << 20, Ordering::Relaxed);
+    let first = world.registry.load(b"return 'first'").unwrap();
+    let call: Vec<&[u8]> = vec![b"EVALSHA", first.as_bytes(), b"0"];
+    for number in 0..4000 {
+        let body = "local t = {a = 1, b = 2} t.x = redis.call ".repeat(20);
+        let reply = world.eval(&format!("{body} return #('x'):rep(100000) + {number}"));
+        assert_eq!(reply, format!(":{}\r\n", 100_000 + number));
+    }
+    assert_eq!(world.command(&call), b"$5\r\nfirst\r\n");
+    assert!(world.registry.len() > 4000 && world.vm.compiled() < 4000);
+}
+
 /// A script that keeps up to three quarters of its memory may make as much garbage as it likes.
 #[test]
 fn garbage_is_collected_before_memory_runs_out() {

@@ -588,9 +588,13 @@ impl Ready {
         }
         let bytes = self.lua.bytes();
         // Near the limit, garbage must not be what the next script fails for.
-        let near_limit = limit != 0 && bytes > limit / 2 && bytes > self.collected_bytes + limit / 8;
+        let near_limit = limit != 0 && bytes > limit / 2 + self.collected_bytes / 2;
         if killed || near_limit || bytes > COLLECT_BYTES.max(2 * self.collected_bytes) {
             self.collect();
+            // Scripts that are compiled are not what others may fail for either.
+            if limit != 0 && self.collected_bytes > limit / 2 && self.compiled.len() > COMPILED_SPARE {
+                self.forget_scripts();
+            }
         }
     }
 }

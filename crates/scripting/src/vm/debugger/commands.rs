@@ -288,12 +288,17 @@ impl Debugger {
     unsafe fn evaluate(&self, state: *mut lua_State, code: &[u8], limit: usize) {
         const NAME: &CStr = c"@ldb_eval";
         // SAFETY: called by `converse`.
+        let top = unsafe { ffi::lua_gettop(state) };
+        // In brackets a call is no tail call, which would lose its line. They fit around one expression only.
+        let texts = [[b"return (", code, b"\n)"].concat(), [b"return ", code].concat(), code.to_vec()];
+        // SAFETY: called by `converse`.
         unsafe {
-            if lua::load_text(state, &[b"return ", code].concat(), NAME) != ffi::LUA_OK {
-                ffi::lua_pop(state, 1);
-                if lua::load_text(state, code, NAME) != ffi::LUA_OK {
-                    return self.show_failure(state);
-                }
+            let compiles = texts.iter().any(|text| {
+                ffi::lua_settop(state, top);
+                lua::load_text(state, text, NAME) == ffi::LUA_OK
+            });
+            if !compiles {
+                return self.show_failure(state);
             }
             if !self.call_protected(state, 0, limit) {
                 return self.show_failure(state);
