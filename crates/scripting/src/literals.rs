@@ -49,7 +49,7 @@ fn find(text: &[u8]) -> Option<std::ops::Range<usize>> {
         let at =
             from + rest.iter().position(|byte| matches!(byte, b'i' | b'I' | b'l' | b'L' | b'u' | b'U'))?;
         from = at + 1;
-        if text.get(from).is_some_and(|byte| is_word(byte)) {
+        if text.get(from).is_some_and(is_word) {
             continue;
         }
         let mut start = word_before(at);
