@@ -18,19 +18,18 @@
 //! | `@send COMMAND` | sends a command and does not wait for its reply |
 //! | `@raw N "bytes"` | sends bytes as they are and compares N replies |
 //! | `@eof` | both servers close the connection; what they still sent is compared |
-//! | `@sleep MS` | waits |
+//! | `@blocked N` | waits until so many clients of each server are blocked |
+//! | `@sleep MS` | waits until what was to be due after less time is due |
 //! | `@repeat FROM TO COMMAND` | the command once for each number, which stands for every `$i` in it |
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::oracle::{Check, Compare, Mismatch, Pair};
 use crate::server::Server;
-
-/// How long the lines of a corpus wait for a reply: none takes long, and several that fail should not add up.
-const REPLY_WITHIN: Duration = Duration::from_secs(3);
+use crate::waiting::WITHIN;
 
 /// What a line of a corpus does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +50,8 @@ pub enum Action {
     Protocol(u8),
     /// Empties both servers; new connections.
     Flush,
+    /// Waits until so many clients are blocked.
+    Blocked(usize),
     /// Waits.
     Sleep(Duration),
     /// Changes to the connections of this name.
@@ -156,6 +157,7 @@ fn directive(words: &[Vec<u8>], corpus: &mut Corpus, check: &mut Check) -> Optio
         "@send" => return Some(Some(Action::Send(words[1..].to_vec()))),
         "@eof" => return Some(Some(Action::Eof)),
         "@raw" => return Some(Some(Action::Raw(usize::try_from(number(1)?).ok()?, words.get(2)?.clone()))),
+        "@blocked" => return Some(Some(Action::Blocked(usize::try_from(number(1)?).ok()?))),
         "@sleep" => return Some(Some(Action::Sleep(Duration::from_millis(number(1)?.unsigned_abs())))),
         "@repeat" => return Some(Some(Action::Repeat(number(1)?, number(2)?, words.get(3..)?.to_vec()))),
         _ => return None,
@@ -365,6 +367,7 @@ impl<'a> Runner<'a> {
                 self.flush();
                 Ok(())
             }
+            Action::Blocked(count) => self.wait_for_blocked(*count),
             Action::Sleep(time) => {
                 std::thread::sleep(*time);
                 Ok(())
@@ -380,6 +383,34 @@ impl<'a> Runner<'a> {
             if broken {
                 self.connections.remove(&self.current);
                 self.silent.insert(self.current.clone());
+            }
+        }
+    }
+
+    fn wait_for_blocked(&self, count: usize) -> Result<(), Mismatch> {
+        let wanted = format!("blocked_clients:{count}\r\n");
+        let deadline = Instant::now() + WITHIN;
+        let wait = |server: &Server| {
+            let mut client = server.connect();
+            loop {
+                let info = client.ask("INFO clients").text();
+                if info.contains(&wanted) {
+                    return Ok(());
+                }
+                if Instant::now() > deadline {
+                    return Err(info);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        match (wait(self.ours), wait(self.theirs)) {
+            (Ok(()), Ok(())) => Ok(()),
+            (ours, theirs) => {
+                let shown = |outcome: Result<(), String>| outcome.err().unwrap_or_default();
+                Err(Mismatch {
+                    sent: format!("@blocked {count}"),
+                    ..mismatch(&[], &shown(ours), &shown(theirs))
+                })
             }
         }
     }
@@ -401,8 +432,8 @@ impl<'a> Runner<'a> {
         let (ours, theirs, protocol) = (self.ours, self.theirs, self.protocol);
         self.connections.entry(self.current.clone()).or_insert_with(|| {
             let mut pair = Pair::connect(ours, theirs, protocol);
-            pair.ours.set_timeout(REPLY_WITHIN);
-            pair.theirs.set_timeout(REPLY_WITHIN);
+            pair.ours.set_timeout(WITHIN);
+            pair.theirs.set_timeout(WITHIN);
             pair
         })
     }

@@ -13,12 +13,11 @@ use crate::random::Rng;
 use crate::resp::Client;
 use crate::server::{Server, moonshard_binary, temp_dir};
 use crate::values;
+use crate::waiting::WITHIN;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a tool, or a server at its start, may take over a small file.
-const WITHIN: Duration = Duration::from_secs(20);
 /// Memory that either may take over a small file.
 const MEMORY_MAX: u64 = 400 << 20;
 
@@ -42,8 +41,9 @@ impl Sample {
     pub fn make(rng: &mut Rng, values: usize) -> Sample {
         let dir = temp_dir();
         for (name, preamble) in [("log", "yes"), ("plain", "no")] {
-            let args =
-                ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble, "--aof-timestamp-enabled", "yes"];
+            // With `everysec` Redis may have answered what it has not written yet.
+            let mut args = vec!["--appendonly", "yes", "--appendfsync", "no"];
+            args.extend(["--aof-use-rdb-preamble", preamble, "--aof-timestamp-enabled", "yes"]);
             let server = Server::redis(&args);
             let mut client = server.connect();
             let mut fill = |rng: &mut Rng, prefix: &str| {

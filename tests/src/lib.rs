@@ -21,3 +21,4 @@ pub mod server;
 pub mod stream;
 pub mod tcl;
 pub mod values;
+pub mod waiting;

@@ -11,14 +11,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
 
-/// Runs a program for two minutes at most.
+/// Runs a program for four minutes at most.
 ///
 /// # Panics
 /// When it cannot be started.
 pub fn run(program: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     let missing = NotYet::load(&corpus::folder().join("NOT_YET")).names().join(",");
-    command.arg("120").arg(program).args(args).current_dir(folder()).env("MOONSHARD_NOT_YET", missing);
+    command.arg("240").arg(program).args(args).current_dir(folder()).env("MOONSHARD_NOT_YET", missing);
     command.output().unwrap_or_else(|e| panic!("{}: {e}; tests/run installs it", program.display()))
 }
 

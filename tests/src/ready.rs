@@ -5,9 +5,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::resp::Client;
-
-/// How long a server may take until it answers. It only keeps a test from hanging.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+use crate::waiting::WITHIN;
 
 /// Waits until a server answers a client's PING and has loaded its data.
 ///
@@ -26,7 +24,7 @@ pub fn wait_until_it_says(
     connect: impl Fn() -> io::Result<Client>,
     is_expected: impl Fn(&[u8]) -> bool,
 ) -> Result<(), String> {
-    let deadline = Instant::now() + READY_WITHIN;
+    let deadline = Instant::now() + WITHIN;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = child.try_wait() {
             return Err(format!("the server ended at once ({status})"));

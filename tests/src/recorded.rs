@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::oracle::show_command;
 use crate::resp::{self, Value};
 use crate::server::Server;
+use crate::waiting::WITHIN;
 
 /// What a server is started with so that its log can be read here: it is commands only, and nothing is rewritten.
 pub const ARGS: &[&str] = &[
@@ -71,7 +72,7 @@ impl Log {
     /// When there is none.
     pub fn from_the_start(server: &Server) -> Log {
         let folder = server.dir().join("appendonlydir");
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + WITHIN;
         let file = loop {
             if let Some(file) = last_increment(&folder) {
                 break file;
@@ -93,7 +94,7 @@ impl Log {
     /// # Panics
     /// When it does not come, and when what is there are no commands.
     pub fn until(&mut self, name: &str, argument: &[u8]) -> Vec<Recorded> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + WITHIN;
         let mut found = Vec::new();
         loop {
             found.append(&mut self.more());

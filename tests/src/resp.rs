@@ -8,8 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a client waits for a reply unless told otherwise.
-const REPLY_WITHIN: Duration = Duration::from_secs(10);
+use crate::waiting::WITHIN;
 
 /// One reply, in RESP2 or RESP3.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,7 +195,7 @@ impl Client {
     }
 
     fn new(stream: Box<dyn Stream>) -> io::Result<Client> {
-        stream.set_timeout(Some(REPLY_WITHIN))?;
+        stream.set_timeout(Some(WITHIN))?;
         Ok(Client { stream, buffer: Vec::new() })
     }
 

@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 use crate::port::Port;
 use crate::ready;
 use crate::resp::Client;
-
-/// How long the nodes of a cluster may take until they know each other. It only keeps a test from hanging.
-const COMPLETE_WITHIN: Duration = Duration::from_secs(60);
+use crate::waiting::WITHIN;
 
 /// Which program to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +133,7 @@ impl Server {
                 assert_eq!(client.ask(&meet).raw, b"+OK\r\n");
             }
         }
-        let deadline = Instant::now() + COMPLETE_WITHIN;
+        let deadline = Instant::now() + WITHIN;
         for server in &servers {
             let mut client = server.connect();
             let known = format!("cluster_known_nodes:{nodes}\r\n");

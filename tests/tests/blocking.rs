@@ -4,6 +4,7 @@
 
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::Server;
+use moonshard_tests::waiting::WITHIN;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ fn server() -> Server {
 
 /// Waits until so many clients are blocked.
 fn until_blocked(witness: &mut Client, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + WITHIN;
     let line = format!("blocked_clients:{count}\r\n");
     while !witness.ask("INFO clients").text().contains(&line) {
         assert!(Instant::now() < deadline, "never were {count} clients blocked");
@@ -189,7 +190,7 @@ fn no_element_is_lost_or_taken_twice_while_clients_come_and_go() {
     for element in 0..ELEMENTS {
         pusher.ask(&format!("RPUSH {} {element}", keys[element as usize % 3]));
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + WITHIN;
     while taken.0.lock().unwrap().len() < ELEMENTS as usize && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -10,6 +10,7 @@ use moonshard_disk::SystemDisk;
 use moonshard_tests::damage::{self, Rounds, Sample, change, changed_text, our_check, their_check};
 use moonshard_tests::random::{self, Rng};
 use moonshard_tests::server::{Kind, Server, moonshard_binary, temp_dir};
+use moonshard_tests::waiting::WITHIN;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -392,15 +393,11 @@ fn by_the_names_of_redis_tools_it_takes_their_arguments() {
     let whole = fs::read(&increment).unwrap();
     fs::write(&increment, &whole[..whole.len() - 1]).unwrap();
     assert_eq!(their_check(aof, &manifest).code, Some(1));
-    let outcome = damage::run(
-        Path::new(aof),
-        &["--fix", manifest.to_str().unwrap()],
-        std::time::Duration::from_secs(20),
-    );
+    let outcome = damage::run(Path::new(aof), &["--fix", manifest.to_str().unwrap()], WITHIN);
     assert_eq!(outcome.code, Some(1), "without an answer nothing is cut: {}", outcome.text);
     for args in [&[][..], &["--what"], &["a", "b"]] {
         for tool in &tools {
-            let outcome = damage::run(Path::new(tool), args, std::time::Duration::from_secs(20));
+            let outcome = damage::run(Path::new(tool), args, WITHIN);
             assert!(
                 outcome.code == Some(1) && outcome.text.contains("Usage: redis-check-"),
                 "{}",

@@ -7,9 +7,9 @@ use moonshard_tests::content::{Content, Same};
 use moonshard_tests::random;
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Kind, Server, temp_dir};
+use moonshard_tests::waiting::WITHIN;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const SAME: Same = Same { encodings: false, deadlines_ms: 0, deliveries: false, seen: false };
 const OPTIONS: &[&str] =
@@ -64,7 +64,7 @@ impl Written {
             }
         }
         server.signal(libc::SIGTERM);
-        assert_eq!(server.wait_for_exit(Duration::from_secs(20)), Some(0));
+        assert_eq!(server.wait_for_exit(WITHIN), Some(0));
         Written { dir, states }
     }
 

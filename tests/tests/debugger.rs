@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, temp_dir, under_test_is_redis};
+use moonshard_tests::waiting::{WITHIN, until};
 
 /// A script, its keys and arguments, and what the client says one by one.
 struct Case {
@@ -341,14 +342,6 @@ fn sessions(server: &Server) -> usize {
     tasks.filter_map(Result::ok).map(name).filter(|name| name.trim() == "debugger").count()
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within ten seconds");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 const COUNT_TWICE: &str =
     "redis.call('INCR', KEYS[1])\nredis.call('INCR', KEYS[1])\nreturn redis.call('GET', KEYS[1])";
 
@@ -519,7 +512,7 @@ fn the_server_ends_with_open_sessions() {
     heard(&mut copies);
     heard(&mut sync);
     server.connect().send(&["SHUTDOWN", "NOSAVE"]).unwrap();
-    assert_eq!(server.wait_for_exit(Duration::from_secs(10)), Some(0));
+    assert_eq!(server.wait_for_exit(WITHIN), Some(0));
 }
 
 #[test]

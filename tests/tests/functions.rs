@@ -3,10 +3,11 @@
 
 use std::process::Command;
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use moonshard_tests::resp::{Client, Reply};
 use moonshard_tests::server::{Server, moonshard_binary, temp_dir, under_test_is_redis};
+use moonshard_tests::waiting::{WITHIN, until};
 
 const SHARDS: usize = 16;
 
@@ -20,15 +21,6 @@ fn load(client: &mut Client, code: &str) -> Reply {
 
 fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.value.bytes().unwrap_or_default()).into_owned()
-}
-
-/// Asks again until the answer is right.
-fn until(what: &str, mut ask: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !ask() {
-        assert!(Instant::now() < deadline, "{what}: not within ten seconds");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]
@@ -170,7 +162,7 @@ fn a_snapshot_holds_the_libraries() {
     let dir = server.dir().to_owned();
     let snapshot = std::fs::read(dir.join("dump.rdb")).unwrap();
     client.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
-    assert_eq!(server.wait_for_exit(Duration::from_secs(10)), Some(0));
+    assert_eq!(server.wait_for_exit(WITHIN), Some(0));
     let kept = temp_dir();
     std::fs::write(kept.join("dump.rdb"), snapshot).unwrap();
     let server = Server::moonshard(1, &["--dir", kept.to_str().unwrap()]);

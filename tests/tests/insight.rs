@@ -3,6 +3,7 @@
 
 use moonshard_tests::resp::{Client, Value};
 use moonshard_tests::server::{Server, under_test_is_redis};
+use moonshard_tests::waiting::WITHIN;
 
 const SHARDS: usize = 4;
 
@@ -295,7 +296,7 @@ fn a_busy_shard_answers_with_what_is_known() {
     assert_eq!(int(&command(&mut client, &["SCRIPT", "STATS", &sha]), "calls"), 1);
     let mut other = server.connect();
     other.send(&["EVALSHA", &sha, "1", "k", "loop"]).unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + WITHIN;
     while !info(&mut client, "scripts").iter().any(|(_, value)| value.contains(&format!("slow={sha}"))) {
         assert!(std::time::Instant::now() < deadline, "the slow script is not shown");
     }
@@ -337,7 +338,7 @@ fn a_profiled_script_can_be_killed() {
     command(&mut client, &["SCRIPT", "PROFILE", "START"]);
     let mut other = server.connect();
     other.send(&["EVAL", "while true do\n local x = 1\nend", "1", "k"]).unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + WITHIN;
     while client.command(&["SCRIPT", "KILL"]).unwrap().error().is_some() {
         assert!(std::time::Instant::now() < deadline, "it was not killed");
     }

@@ -10,6 +10,7 @@ use moonshard_tests::port::Port;
 use moonshard_tests::ready::wait_until_ready;
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, moonshard_binary, temp_dir};
+use moonshard_tests::waiting::WITHIN;
 
 /// Starts the server where it must not; its end is awaited.
 fn refused(args: &[&str], stdin: &str) -> Output {
@@ -21,7 +22,7 @@ fn refused(args: &[&str], stdin: &str) -> Output {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + WITHIN;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
@@ -105,26 +106,25 @@ fn it_ends_at_once_while_scripts_run() {
     ] {
         let dir = temp_dir();
         let path = dir.join("socket");
-        let args =
-            ["--unixsocket", path.to_str().unwrap(), "--busy-reply-threshold", "50", "--io-threads", "2"];
+        // Whoever waited for a script, or for the time that the end may take, would wait for good.
+        let mut args = vec!["--unixsocket", path.to_str().unwrap(), "--busy-reply-threshold", "50"];
+        args.extend(["--io-threads", "2", "--shutdown-timeout", "100000"]);
         let mut server = Server::moonshard(4, &args);
         let mut busy: Vec<Client> = (0..3).map(|_| server.connect()).collect();
         for (number, client) in busy.iter_mut().enumerate() {
             client.send(&["EVAL", script, "1", &format!("key{number}")]).unwrap();
         }
         let mut witness = server.connect();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + WITHIN;
         while !(0..3).all(|number| witness.ask(&format!("GET key{number}")).text().starts_with("-BUSY")) {
             assert!(Instant::now() < deadline, "the scripts do not run");
         }
-        let begun = Instant::now();
         match end {
             0 => witness.send(&["SHUTDOWN", "NOSAVE"]).unwrap(),
             signal => server.signal(signal),
         }
-        let code = server.wait_for_exit(Duration::from_secs(5));
+        let code = server.wait_for_exit(WITHIN);
         assert_eq!(code, Some(0), "signal {end}, {script}: {}", server.log());
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?} for signal {end}, {script}", begun.elapsed());
         assert!(!path.exists());
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -4,10 +4,11 @@
 use moonshard_tests::ready::wait_until_it_says;
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Kind, Server, moonshard_binary, temp_dir};
+use moonshard_tests::waiting::WITHIN;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Text that does not get shorter, the same for the same seed.
 fn noise(seed: u64, len: usize) -> String {
@@ -174,7 +175,7 @@ fn info_tells_how_far_it_is() {
     assert_eq!(names(&mut mine), names(&mut theirs));
     assert_eq!(field(&mut mine, "loading_total_bytes"), Some(total));
     assert_eq!(field(&mut mine, "loading_rdb_used_mem"), field(&mut theirs, "loading_rdb_used_mem"));
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + WITHIN;
     let loaded =
         |client: &mut Client| -> u64 { field(client, "loading_loaded_bytes").unwrap().parse().unwrap() };
     let before = loaded(&mut mine);
@@ -194,7 +195,7 @@ fn end_while_loading(kind: Kind, words: &str) -> (Option<i32>, bool) {
         "SIGINT" => server.signal(libc::SIGINT),
         words => server.connect().send(&words.split(' ').collect::<Vec<_>>()).unwrap(),
     }
-    let code = server.wait_for_exit(Duration::from_secs(10));
+    let code = server.wait_for_exit(WITHIN);
     (code, std::fs::read(dir.join("dump.rdb")).unwrap() == before)
 }
 

@@ -3,6 +3,7 @@
 
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::Server;
+use moonshard_tests::waiting::WITHIN;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ fn logging(shards: usize, fsync: &str) -> Server {
 
 /// Waits until a field of INFO persistence has this value.
 fn until(client: &mut Client, field: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + WITHIN;
     while !client.ask("INFO persistence").text().contains(&format!("{field}\r\n")) {
         assert!(Instant::now() < deadline, "never {field}: {}", client.ask("INFO persistence").text());
         std::thread::sleep(Duration::from_millis(5));
@@ -69,7 +70,7 @@ fn what_happens_together_is_one_transaction() {
     client.ask("DEL nothing");
     let mut waiting = server.connect();
     waiting.send(&["BLPOP", "queue", "0"]).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + WITHIN;
     while !client.ask("INFO clients").text().contains("blocked_clients:1") {
         assert!(Instant::now() < deadline, "nobody waits");
     }
@@ -131,7 +132,7 @@ fn always_holds_a_reply_until_the_disk_has_what_it_depends_on() {
     until(&mut other, "aof_last_write_status:err");
     client.set_timeout(Duration::from_millis(50));
     client.read().expect_err("a write was acknowledged that the disk does not have");
-    client.set_timeout(Duration::from_secs(30));
+    client.set_timeout(WITHIN);
     let error = other.ask("SET {b} 1").error().unwrap();
     assert!(error.contains("MISCONF Errors writing to the AOF file: Input/output error"), "{error}");
     assert_eq!(other.ask("GET {b}").raw, b"$-1\r\n");

@@ -5,9 +5,10 @@ use moonshard_tests::random::{self, Rng};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Kind, Server, temp_dir};
 use moonshard_tests::values;
+use moonshard_tests::waiting::WITHIN;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const LOG: [&str; 6] = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"];
 
@@ -20,7 +21,7 @@ fn start(kind: Kind, dir: &Path, more: &[&str]) -> Result<Server, String> {
 
 fn ended(mut server: Server) {
     server.signal(libc::SIGTERM);
-    assert_eq!(server.wait_for_exit(Duration::from_secs(10)), Some(0), "{}", server.log());
+    assert_eq!(server.wait_for_exit(WITHIN), Some(0), "{}", server.log());
 }
 
 fn digest(client: &mut Client) -> String {
@@ -144,7 +145,7 @@ fn logs_of_redis_are_loaded_and_gone_on_with() {
         change(&mut client, &mut rng);
         client.command(&["FUNCTION", "LOAD", LIBRARY]).unwrap();
         client.ask("BGREWRITEAOF");
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + WITHIN;
         while !client.ask("INFO persistence").text().contains("aof_rewrite_in_progress:0")
             || !dir.join("appendonlydir/appendonly.aof.2.incr.aof").exists()
         {
@@ -430,7 +431,7 @@ fn clients_wait_for_the_log_and_the_log_stays_as_it_is() {
     let info = client.ask("INFO persistence").text();
     assert!(info.contains(&format!("loading_total_bytes:{total}")), "not {total}: {info}");
     ours.signal(libc::SIGTERM);
-    assert_eq!(ours.wait_for_exit(Duration::from_secs(10)), Some(0), "{}", ours.log());
+    assert_eq!(ours.wait_for_exit(WITHIN), Some(0), "{}", ours.log());
     assert_eq!(fs::read(increment(&dir)).unwrap(), commands(&lines));
     let mut ours = Server::start_loading(Kind::Moonshard, &args);
     let mut client = ours.connect();

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use moonshard_tests::resp::{Client, encode};
 use moonshard_tests::server::Server;
+use moonshard_tests::waiting::WITHIN;
 
-const WITHIN: Duration = Duration::from_secs(15);
 const MB: u64 = 1 << 20;
 const OOM: &[u8] = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n";
 

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use moonshard_tests::server::Server;
+use moonshard_tests::waiting::WITHIN;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const WRITERS: usize = 4;
 const PIPELINE: u64 = 50;
@@ -39,7 +40,7 @@ fn nothing_is_lost(options: &[&str], end: &str) {
                 let server = &server;
                 scope.spawn(move || write(server, writer, answered));
             }
-            let deadline = Instant::now() + Duration::from_secs(20);
+            let deadline = Instant::now() + WITHIN;
             while answered.iter().any(|answered| answered.load(Ordering::SeqCst) < 1_000) {
                 assert!(Instant::now() < deadline, "nothing is written");
                 std::thread::yield_now();
@@ -50,7 +51,7 @@ fn nothing_is_lost(options: &[&str], end: &str) {
                 admin.send(&end.split(' ').collect::<Vec<_>>()).unwrap();
             }
         });
-        assert_eq!(server.wait_for_exit(Duration::from_secs(20)), Some(0), "{end}");
+        assert_eq!(server.wait_for_exit(WITHIN), Some(0), "{end}");
         server.start_again().unwrap();
         let mut client = server.connect();
         for (writer, answered) in answered.iter().enumerate() {
@@ -90,12 +91,12 @@ return redis.call('set', KEYS[1], 'whole')";
         writes.send(&["eval", LONG, "1", "{a}"]).unwrap();
         reads.send(&["eval", "redis.call('get', KEYS[1]) while true do end", "1", "{b}"]).unwrap();
         let mut admin = server.connect();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + WITHIN;
         while admin.ask("INFO shards").text().matches("script=running").count() < 2 {
             assert!(Instant::now() < deadline, "{}", admin.ask("INFO shards").text());
         }
         server.signal(libc::SIGTERM);
-        assert_eq!(server.wait_for_exit(Duration::from_secs(30)), Some(0), "{options:?}");
+        assert_eq!(server.wait_for_exit(WITHIN), Some(0), "{options:?}");
         server.start_again().unwrap();
         let kept = server.connect().ask("GET {a}").text();
         assert!(kept == "$5\r\nwhole\r\n" || kept == "$-1\r\n", "{options:?}: {kept}");

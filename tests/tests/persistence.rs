@@ -3,6 +3,7 @@
 
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::Server;
+use moonshard_tests::waiting::WITHIN;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Waits until a field of INFO has this value.
 fn until(client: &mut Client, field: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + WITHIN;
     while !client.ask("INFO persistence").text().contains(field) {
         assert!(Instant::now() < deadline, "never {field}");
         std::thread::sleep(Duration::from_millis(5));
@@ -155,7 +156,7 @@ fn the_server_saves_when_it_ends_and_finds_its_data_when_it_starts() {
         } else {
             client.send(&end.split(' ').collect::<Vec<_>>()).unwrap();
         }
-        assert_eq!(server.wait_for_exit(Duration::from_secs(10)), Some(0), "{end}");
+        assert_eq!(server.wait_for_exit(WITHIN), Some(0), "{end}");
         let next = Server::moonshard(16, &["--dir", dir, "--save", ""]);
         let found = next.connect().ask("GET key").raw == b"$5\r\nvalue\r\n";
         assert_eq!(found, kept, "save {save:?}, {end}");

@@ -11,8 +11,9 @@ use moonshard_tests::random::{self, Act, Generator, Step, Way};
 use moonshard_tests::recorded::{self, Log, Recorded};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, temp_dir};
+use moonshard_tests::waiting::until;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The two servers with their logs, and what ends each piece of both.
 struct Both {
@@ -457,14 +458,6 @@ fn deadlines_of_fields_are_recorded() {
     let kept = Kept::of(server);
     kept.compare_with_moonshard("fields that expire");
     assert_eq!(deadlines(&kept.load(Some(4))), expected);
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn lines(commands: &[Recorded]) -> Vec<String> {

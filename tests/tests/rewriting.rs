@@ -7,6 +7,7 @@ use moonshard_tests::random::{self, Rng};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Kind, Server, temp_dir};
 use moonshard_tests::values::{self, DATABASES};
+use moonshard_tests::waiting::WITHIN;
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
@@ -34,7 +35,7 @@ fn logged(more: &[&str]) -> Server {
 
 /// Waits until a field of INFO has this value.
 fn until(client: &mut Client, field: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + WITHIN;
     while !info(client).contains(field) {
         assert!(Instant::now() < deadline, "never {field}: {}", info(client));
         std::thread::sleep(Duration::from_millis(5));
@@ -416,7 +417,7 @@ fn a_rewrite_does_not_hold_up_the_end() {
     assert!(client.ask("BGREWRITEAOF").error().is_none());
     ok(&mut client, "CONFIG SET rdb-key-save-delay 0");
     client.send(&["SHUTDOWN"]).unwrap();
-    assert_eq!(server.wait_for_exit(Duration::from_secs(20)), Some(0));
+    assert_eq!(server.wait_for_exit(WITHIN), Some(0));
     let left: Vec<_> = std::fs::read_dir(server.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("temp-")), "{left:?}");
 }

@@ -10,6 +10,7 @@ use moonshard_tests::random::{self, Rng};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Kind, Server, temp_dir};
 use moonshard_tests::values::{self, Command, DATABASES};
+use moonshard_tests::waiting::WITHIN;
 use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
@@ -87,7 +88,7 @@ fn ended(mut server: Server) -> Content {
     }
     let content = logged(&server);
     server.signal(libc::SIGTERM);
-    assert_eq!(server.wait_for_exit(Duration::from_secs(20)), Some(0));
+    assert_eq!(server.wait_for_exit(WITHIN), Some(0));
     content
 }
 
@@ -114,7 +115,7 @@ fn rewrite(client: &mut Client) {
 }
 
 fn until(client: &mut Client, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + WITHIN;
     while !client.ask("INFO persistence").text().contains(text) {
         assert!(Instant::now() < deadline, "never {text}");
         std::thread::sleep(Duration::from_millis(5));

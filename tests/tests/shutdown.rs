@@ -2,10 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use moonshard_tests::server::{Kind, Server, temp_dir};
+use moonshard_tests::waiting::WITHIN;
 use std::path::Path;
-use std::time::Duration;
-
-const WITHIN: Duration = Duration::from_secs(20);
 
 fn start(kind: Kind, dir: &Path, more: &[&str]) -> Server {
     let mut args = vec!["--dir", dir.to_str().unwrap()];

@@ -18,7 +18,7 @@ fn main() {
         let time = Duration::from_secs((seconds - started.elapsed().as_secs()).min(60));
         println!("seed {seed}");
         let thread = std::thread::Builder::new().stack_size(moonshard_scripting::THREAD_STACK_BYTES);
-        match thread.spawn(move || fuzz::run(seed, time)).map(std::thread::JoinHandle::join) {
+        match thread.spawn(move || fuzz::run(seed, time, 1)).map(std::thread::JoinHandle::join) {
             Ok(Ok(scripts)) => println!("{scripts} scripts"),
             // The panic has said what was wrong.
             _ => std::process::exit(1),

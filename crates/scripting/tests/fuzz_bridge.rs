@@ -11,9 +11,9 @@ fn random_scripts_do_no_harm() {
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) << 16 | 1);
     println!("MOONSHARD_SEED={seed}");
     let thread = std::thread::Builder::new().stack_size(moonshard_scripting::THREAD_STACK_BYTES);
-    let thread = thread.spawn(move || fuzz::run(seed, Duration::from_secs(4)));
+    let thread = thread.spawn(move || fuzz::run(seed, Duration::from_secs(4), 50));
     match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(scripts)) => assert!(scripts > 50, "{scripts} scripts"),
+        Ok(Ok(scripts)) => println!("{scripts} scripts"),
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
         Err(error) => panic!("no thread: {error}"),
     }

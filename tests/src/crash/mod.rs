@@ -21,6 +21,7 @@ use crate::content::{Content, Same};
 use crate::random::Rng;
 use crate::resp::Client;
 use crate::server::{Kind, Server, temp_dir, under_test_is_redis};
+use crate::waiting::WITHIN;
 use witness::Witnesses;
 use worker::Worker;
 
@@ -28,8 +29,6 @@ use worker::Worker;
 const LONG: Duration = Duration::from_secs(3);
 /// A round is over by then, however little was done.
 const ROUND_MAX: Duration = Duration::from_secs(4);
-/// How long a server may take to end when it is asked to.
-const ENDS_WITHIN: Duration = Duration::from_secs(20);
 /// Databases with keys.
 const DATABASES: &[usize] = &[0, 1, 2];
 
@@ -242,7 +241,7 @@ impl Run {
             let crashed = Instant::now();
             if orderly {
                 server.signal(libc::SIGTERM);
-                server.wait_for_exit(ENDS_WITHIN);
+                server.wait_for_exit(WITHIN);
             }
             server.kill();
             stop.store(true, Ordering::SeqCst);

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::server::{Server, under_test_is_redis};
+use crate::waiting::WITHIN;
 pub use expected::{Complaint, Exceptions, Reference, complaints, folder};
 use packet::Packet;
 
@@ -22,8 +23,6 @@ use packet::Packet;
 pub const STALL: Duration = Duration::from_secs(120);
 /// How often a file is begun again without the test that hung or killed the server.
 const RESTARTS_MAX: usize = 10;
-/// How long the suite's client may take until it asks for work.
-const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,7 +258,7 @@ impl Attempt {
 /// Waits for the suite's client, which may end instead.
 fn accept(listener: &TcpListener, client: &mut Child) -> io::Result<std::net::TcpStream> {
     listener.set_nonblocking(true)?;
-    let deadline = Instant::now() + READY_WITHIN;
+    let deadline = Instant::now() + WITHIN;
     loop {
         match listener.accept() {
             Ok((stream, _)) => {

@@ -3,13 +3,14 @@
 #![allow(clippy::expect_used, reason = "a test stops where its server does not do what it should")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The running server; it ends with this value.
 pub struct Oracle {
     server: Child,
-    connection: BufReader<TcpStream>,
+    connection: BufReader<UnixStream>,
 }
 
 impl Oracle {
@@ -19,25 +20,28 @@ impl Oracle {
         if !String::from_utf8_lossy(&version.stdout).contains("v=7.0.15") {
             return None;
         }
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // A port that is free now may be taken in a moment; nobody else has this path.
+        let name =
+            format!("moonshard-oracle-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let socket = std::env::temp_dir().join(name);
         let mut server = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
             .stdout(Stdio::piped())
             .spawn()
             .expect("redis-server starts");
         // The log says when it listens; the rest of it is read away, so that the pipe never fills.
         let mut log = BufReader::new(server.stdout.take().expect("a log"));
         let mut line = String::new();
-        while !line.contains("Ready to accept connections") {
+        while !line.contains("ready to accept connections") {
             line.clear();
             let read = log.read_line(&mut line).expect("the log is text");
             assert!(read > 0, "redis-server ended at once");
         }
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let connection = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        connection.set_nodelay(true).expect("the option is set");
+        let connection = UnixStream::connect(&socket).expect("a connection");
+        std::fs::remove_file(&socket).expect("the socket is a file");
         // A script that hangs the server fails the test, which then ends the server.
         connection.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("the option is set");
         Some(Self { server, connection: BufReader::new(connection) })

@@ -270,7 +270,8 @@ fn bitfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.array(summary.count);
     let mut changed = false;
     for operation in operations {
-        changed |= apply(operation?, bytes, cx.reply);
+        // What is written to a string that became longer counts as a change, as in Redis, also where it is 0.
+        changed |= apply(operation?, bytes, cx.reply).is_some_and(|differs| grown || differs);
     }
     if changed || grown {
         // A string that only became longer is no event of Redis'.
@@ -289,14 +290,15 @@ fn read(cx: &mut Ctx<'_>, args: Args<'_>, operations: Operations<'_>, count: usi
     DONE
 }
 
-/// Runs an operation on a string that has its whole field, if it writes. Returns whether it changed anything.
-fn apply(operation: Operation, bytes: &mut [u8], reply: &mut Reply) -> bool {
+/// Runs an operation on a string that has its whole field, if it writes. Returns whether what it wrote differs from what
+/// was there; `None` when it wrote nothing.
+fn apply(operation: Operation, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
     let Operation { field, action, overflow } = operation;
     let old = field.get(bytes);
     let (new, answer) = match action {
         Action::Get => {
             reply.int(old);
-            return false;
+            return None;
         }
         Action::Set(value) => (field.fit(value, 0, overflow), Some(old)),
         Action::Add(increment) => (field.fit(old, increment, overflow), None),
@@ -305,11 +307,11 @@ fn apply(operation: Operation, bytes: &mut [u8], reply: &mut Reply) -> bool {
         Some(new) => {
             field.set(bytes, new);
             reply.int(answer.unwrap_or(new));
-            new != old
+            Some(new != old)
         }
         None => {
             reply.null();
-            false
+            None
         }
     }
 }

@@ -1,14 +1,20 @@
 //! The real server as a child process, and as much of a client as CONFIG needs.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Folder, Pairs};
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long the server may take until it answers. It only keeps a test from hanging.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Below the range from which the kernel takes ports for outgoing connections, one of which could take a server's or,
+/// where nobody listens yet, be connected with itself. Beside the range of the integration tests.
+const PORTS: std::ops::Range<u16> = 10_000..12_000;
 
 /// The program, if it is installed in the version that is the specification.
 fn program() -> Option<&'static str> {
@@ -32,12 +38,13 @@ pub(super) struct Oracle {
     stream: BufReader<TcpStream>,
     pub(super) port: u16,
     pub(super) folder: Folder,
+    _port_lock: File,
 }
 
 impl Oracle {
     /// Starts it in a folder of its own; `None` where it is not installed.
     pub(super) fn start(folder: Folder, args: &[&str]) -> Option<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let (port, port_lock) = free_port();
         let port_text = port.to_string();
         let mut child = Command::new(program()?)
             .args(args)
@@ -57,7 +64,7 @@ impl Oracle {
             std::thread::sleep(Duration::from_millis(2));
         };
         stream.set_read_timeout(Some(READY_WITHIN)).unwrap();
-        Some(Self { child, stream: BufReader::new(stream), port, folder })
+        Some(Self { child, stream: BufReader::new(stream), port, folder, _port_lock: port_lock })
     }
 
     /// Gives the password, before anything else.
@@ -126,4 +133,22 @@ impl Drop for Oracle {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that no other test has: each is guarded by a locked file for as long as its server lives.
+fn free_port() -> (u16, File) {
+    let locks = std::env::temp_dir().join("moonshard-test-ports");
+    std::fs::create_dir_all(&locks).unwrap();
+    let span = u32::from(PORTS.end - PORTS.start);
+    let first = std::process::id().wrapping_mul(61) % span;
+    for step in 0..span {
+        let port = PORTS.start + ((first + step) % span) as u16;
+        let Ok(file) = File::create(locks.join(port.to_string())) else { continue };
+        // SAFETY: flock takes a descriptor that `file` keeps open.
+        let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
+        if locked && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return (port, file);
+        }
+    }
+    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
 }
