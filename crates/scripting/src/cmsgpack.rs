@@ -1,10 +1,15 @@
 //! `cmsgpack`: MessagePack for scripts, byte for byte what Redis 7.0.15 makes of it.
 
+mod direct;
+mod form;
+
+use form::Head;
 use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
-use crate::lua_stack::{LuaStack, SLOTS_MAX, SpillVec, c_int_of, c_long, push_library, set_text};
+use crate::lua_stack::{LuaStack, SLOTS_MAX, SpillVec, c_int_of, push_library, set_text};
+use crate::luajit_tables;
 use crate::patience::Patience;
 
 /// Tables nested deeper than this are packed as nil, so that cycles end.
@@ -27,6 +32,7 @@ const FUNCTIONS: &[(&CStr, ffi::lua_CFunction)] =
 pub unsafe fn open_cmsgpack(state: *mut lua_State) {
     // SAFETY: the caller's promises.
     unsafe {
+        luajit_tables::readable(state);
         push_library(state, FUNCTIONS, 0);
         set_text(state, c"_NAME", c"cmsgpack");
         set_text(state, c"_VERSION", c"lua-cmsgpack 0.4.0");
@@ -39,6 +45,9 @@ unsafe extern "C-unwind" fn pack(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with its running state; neither this frame nor those below own anything.
     let stack = unsafe { LuaStack::new(state) };
     let args = stack.top();
+    if args == 1 && direct::push(stack) {
+        return 1;
+    }
     if args == 0 {
         stack.raise_argument(0, c"MessagePack pack needs input.");
     }
@@ -87,70 +96,20 @@ impl Packer {
                 self.string(text);
             }
             ffi::LUA_TBOOLEAN => self.out.push(if self.stack.boolean(index) { 0xc3 } else { 0xc2 }),
-            ffi::LUA_TNUMBER => self.number(self.stack.number(index)),
+            ffi::LUA_TNUMBER => self.head(Head::of_number(self.stack.number(index))),
             _ => return false,
         }
         true
     }
 
     fn string(&mut self, text: &[u8]) {
-        let len = text.len();
-        self.patience.spend_bytes(self.stack, len);
-        match len {
-            0..32 => self.out.extend_with([0xa0 | len as u8], text),
-            32..=0xff => self.out.extend_with([0xd9, len as u8], text),
-            0x100..=0xffff => {
-                self.tagged(0xda, &(len as u16).to_be_bytes());
-                self.out.extend(text);
-            }
-            _ => {
-                self.tagged(0xdb, &(len as u32).to_be_bytes());
-                self.out.extend(text);
-            }
-        }
+        self.patience.spend_bytes(self.stack, text.len());
+        self.head(Head::of_string(text.len()));
+        self.out.extend(text);
     }
 
-    fn number(&mut self, value: f64) {
-        let integer = c_long(value);
-        if integer as f64 == value {
-            return self.integer(integer);
-        }
-        let single = value as f32;
-        if f64::from(single) == value {
-            self.tagged(0xca, &single.to_be_bytes());
-        } else {
-            self.tagged(0xcb, &value.to_be_bytes());
-        }
-    }
-
-    fn integer(&mut self, value: i64) {
-        match value {
-            0..=0x7f => self.out.push(value as u8),
-            0x80..=0xff => self.out.extend(&[0xcc, value as u8]),
-            0x100..=0xffff => self.tagged(0xcd, &(value as u16).to_be_bytes()),
-            0x1_0000..=0xffff_ffff => self.tagged(0xce, &(value as u32).to_be_bytes()),
-            0x1_0000_0000.. => self.tagged(0xcf, &value.to_be_bytes()),
-            -32..=-1 => self.out.push(value as u8),
-            -0x80..=-33 => self.out.extend(&[0xd0, value as u8]),
-            -0x8000..=-0x81 => self.tagged(0xd1, &(value as i16).to_be_bytes()),
-            -0x8000_0000..=-0x8001 => self.tagged(0xd2, &(value as i32).to_be_bytes()),
-            _ => self.tagged(0xd3, &value.to_be_bytes()),
-        }
-    }
-
-    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
-        self.out.push(tag);
-        self.out.extend(bytes);
-    }
-
-    /// Packs the length of an array or a map, whose short form begins with `short`, its long ones with `long` and
-    /// the tag after it.
-    fn count(&mut self, short: u8, long: u8, count: usize) {
-        match count {
-            0..16 => self.out.push(short | count as u8),
-            16..=0xffff => self.tagged(long, &(count as u16).to_be_bytes()),
-            _ => self.tagged(long + 1, &(count as u32).to_be_bytes()),
-        }
+    fn head(&mut self, head: Head) {
+        self.out.extend(head.as_slice());
     }
 
     fn table(&mut self, level: c_int) {
@@ -170,7 +129,7 @@ impl Packer {
         if len == 0 {
             return false;
         }
-        self.count(0x90, 0xdc, len);
+        self.head(Head::of_array(len));
         let mut found = 0;
         self.stack.push_nil();
         while self.stack.next() {
@@ -208,7 +167,7 @@ impl Packer {
 
     fn array(&mut self, level: c_int) {
         let len = self.stack.raw_len(-1);
-        self.count(0x90, 0xdc, len);
+        self.head(Head::of_array(len));
         for position in 1..=len {
             self.stack.raw_get_element(position as c_int);
             self.value(level + 1);
@@ -230,7 +189,7 @@ impl Packer {
             count += 1;
         }
         let end = self.out.len();
-        self.count(0x80, 0xde, count);
+        self.head(Head::of_map(count));
         self.out.move_last(end, start);
     }
 }

@@ -619,6 +619,80 @@ fn random_input_agrees_with_redis() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// A table as an expression, with any keys, and large now and then.
+fn lua_table(random: &mut Random, level: usize) -> String {
+    let scalars = |random: &mut Random| match random.below(3) {
+        0 => random.pick(&["true", "false", "cjson.null", "0", "''"]).to_owned(),
+        1 => lua_number(random),
+        _ => lua_string(random),
+    };
+    let value = |random: &mut Random| {
+        if level < 4 && random.below(3) == 0 { lua_table(random, level + 1) } else { scalars(random) }
+    };
+    let len = if level == 0 && random.below(20) == 0 {
+        random.below(300)
+    } else {
+        random.below(10 / (level + 1) + 2)
+    };
+    let kind = random.below(8);
+    let fields: Vec<String> = (0..len)
+        .map(|at| match kind {
+            0..3 => value(random),
+            3..6 => format!("['k' .. {}]={}", random.below(1000), value(random)),
+            6 => format!("[{}]={}", lua_string(random), value(random)),
+            _ if random.below(2) == 0 => format!("[{}]={}", 1 + at + random.below(2), value(random)),
+            _ => format!("[{}]={}", lua_key(random), value(random)),
+        })
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// A table with a metatable, or beside another value, is written through Lua's API.
+#[test]
+fn what_is_read_directly_is_written_as_through_the_api() {
+    let lua = lua_with_libraries();
+    let mut random = Random::new();
+    let mut encoded = 0;
+    for _ in 0..1000 {
+        let table = lua_table(&mut random, 0);
+        let code = format!(
+            "local t = {table}
+             local packed, both = cmsgpack.pack(t), cmsgpack.pack(t, true)
+             if packed .. '\\195' ~= both then return 'packed otherwise' end
+             local ok, text = pcall(cjson.encode, t)
+             local ok_too, other = pcall(cjson.encode, setmetatable(t, {{}}))
+             if ok ~= ok_too or text ~= other then return 'encoded otherwise: ' .. text .. ' and ' .. other end
+             if ok and #cjson.encode(cjson.decode(text)) ~= #text then return 'decoded otherwise' end
+             return ok"
+        );
+        let result: mlua::Value = lua.load(&code).eval().expect("the snippet runs");
+        encoded += usize::from(result.as_boolean() == Some(true));
+        assert!(result.is_boolean(), "{table}: {result:?}");
+    }
+    assert!(encoded > 300, "{encoded} of 1000 were encoded");
+}
+
+#[test]
+fn long_results_are_whole() {
+    let lua = lua_with_libraries();
+    let code = r#"
+        for _, n in ipairs({1, 100, 8190, 8191, 8192, 8193, 12000, 40000, 200000}) do
+          local text = string.rep('x', n)
+          local list = {}
+          for i = 1, 40 do list[i] = text end
+          if cjson.encode({text}) ~= '["' .. text .. '"]' then return n end
+          if cjson.encode({a = {text, 1}}) ~= '{"a":["' .. text .. '",1]}' then return n end
+          if cjson.encode({string.rep('"', n)}) ~= '["' .. string.rep('\\"', n) .. '"]' then return n end
+          if cjson.encode(list) ~= '[' .. string.rep('"' .. text .. '",', 39) .. '"' .. text .. '"]' then return n end
+          if cmsgpack.unpack(cmsgpack.pack({text}))[1] ~= text then return n end
+          local back = cmsgpack.unpack(cmsgpack.pack(list))
+          if #back ~= 40 or back[1] ~= text or back[40] ~= text then return n end
+        end
+        return true"#;
+    let result: mlua::Value = lua.load(code).eval().expect("the snippet runs");
+    assert_eq!(result.as_boolean(), Some(true), "{result:?}");
+}
+
 #[test]
 fn random_bytes_never_crash_the_decoders() {
     let lua = lua_with_libraries();

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
+use super::sizes::Sizes;
 use super::{ARRAY_MT_UPVALUE, Settings, scan, settings};
 use crate::lua_stack::{LuaStack, SpillVec};
 use crate::patience::Patience;
@@ -60,8 +61,7 @@ pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
         settings,
         open: SpillVec::new(stack),
         patience: Patience::new(),
-        opened: 0,
-        sizes: Sizes::of(text),
+        sizes: Sizes::default(),
     };
     match decoder.run() {
         Ok(()) => 1,
@@ -82,91 +82,16 @@ struct Decoder<'t> {
     settings: Settings,
     open: SpillVec<Open, 32>,
     patience: Patience,
-    /// Containers begun so far.
-    opened: usize,
     sizes: Sizes,
-}
-
-/// How many elements the first containers of a text have, in the order in which they begin: their tables are made as
-/// large at once, instead of growing again and again. A guess, which a text that is no JSON may deceive.
-struct Sizes {
-    counts: [u16; Self::CONTAINERS_MAX],
-}
-
-impl Sizes {
-    /// Containers that are counted; the others grow.
-    const CONTAINERS_MAX: usize = 64;
-    /// Depth to which they are counted.
-    const DEPTH_MAX: usize = 16;
-    /// Most elements that a table is made for.
-    const ELEMENTS_MAX: u16 = 1024;
-    /// Bytes of the text that are walked over: nothing ends a script meanwhile.
-    const TEXT_MAX: usize = 64 << 10;
-
-    /// Counts until there is nothing more to be counted: in one walk over the text.
-    fn of(text: &[u8]) -> Self {
-        let mut counts = [0_u16; Self::CONTAINERS_MAX];
-        let (mut begun, mut depth) = (0, 0);
-        let mut around = [0_u8; Self::DEPTH_MAX];
-        let mut position = 0;
-        let text = &text[..text.len().min(Self::TEXT_MAX)];
-        while let Some(&byte) = text.get(position) {
-            position += 1;
-            match byte {
-                b'"' => position = behind_string(text, position),
-                b'{' | b'[' => {
-                    if begun == Self::CONTAINERS_MAX || depth == Self::DEPTH_MAX {
-                        break;
-                    }
-                    // Of an empty one too: a slot that is not used costs less than to look.
-                    counts[begun] = 1;
-                    around[depth] = begun as u8;
-                    begun += 1;
-                    depth += 1;
-                }
-                b'}' | b']' => match depth.checked_sub(1) {
-                    Some(outer) => depth = outer,
-                    None => break,
-                },
-                b',' if depth > 0 => {
-                    let count = &mut counts[usize::from(around[depth - 1])];
-                    *count = (*count + 1).min(Self::ELEMENTS_MAX);
-                }
-                _ => {}
-            }
-        }
-        Self { counts }
-    }
-
-    fn get(&self, container: usize) -> c_int {
-        self.counts.get(container).copied().map_or(0, c_int::from)
-    }
-}
-
-/// The position behind the string whose text begins at this one.
-fn behind_string(text: &[u8], mut position: usize) -> usize {
-    while let Some(rest) = text.get(position..) {
-        position += scan::plain_len(rest);
-        match text.get(position) {
-            Some(b'\\') => position += 2,
-            _ => return position + 1,
-        }
-    }
-    position
 }
 
 impl Decoder<'_> {
     /// Pushes the value of the whole text. A loop, for a text may nest deeper than a thread's stack can follow.
     fn run(&mut self) -> Result<(), DecodeError> {
-        let mut token = self.lexer.next();
         loop {
-            if let Some(first) = self.value(token)? {
-                token = first;
-                continue;
-            }
-            match self.close_value()? {
-                Some(next) => token = next,
-                None => break,
+            let begun = self.value()?;
+            if !begun && !self.close_value()? {
+                break;
             }
         }
         match self.lexer.next() {
@@ -175,81 +100,130 @@ impl Decoder<'_> {
         }
     }
 
-    /// Pushes the value that begins with `token`. For a container that is not empty, only its table (and first key)
-    /// is pushed, and the token of its first value returned.
-    fn value(&mut self, token: Token) -> Result<Option<Token>, DecodeError> {
-        let stack = self.stack;
-        self.patience.spend(stack, 1);
-        match token {
-            Token::String(text) => stack.push_bytes(self.lexer.string(text)),
-            Token::Number(value) => stack.push_number(value),
-            Token::Boolean(value) => stack.push_boolean(value),
-            Token::Null => stack.push_null(),
-            Token::ObjectBegin => {
-                self.descend(3)?;
-                stack.push_table(0, self.reserved());
-                let first = self.lexer.next();
-                if first != Token::ObjectEnd {
-                    self.open.push(Open::Object);
-                    return self.key(first).map(Some);
-                }
+    /// Pushes the next value. For a container that is not empty, only its table (and first key) is pushed, and the answer
+    /// is true.
+    #[inline(always)]
+    fn value(&mut self) -> Result<bool, DecodeError> {
+        self.patience.spend(self.stack, 1);
+        match self.lexer.skip_space() {
+            b'"' => {
+                let text = self.lexer.string();
+                self.push_string(text, c"value")?;
             }
-            Token::ArrayBegin => {
-                self.descend(2)?;
-                stack.push_table(self.reserved(), 0);
-                if self.settings.array_mt {
-                    self.mark_array();
-                }
-                let first = self.lexer.next();
-                if first != Token::ArrayEnd {
-                    self.open.push(Open::Array { len: 0 });
-                    return Ok(Some(first));
-                }
-            }
+            b'{' => return self.begin_object(),
+            b'[' => return self.begin_array(),
+            b'-' | b'0'..=b'9' if self.lexer.invalid_numbers => match self.lexer.number() {
+                Some(value) => self.stack.push_number(value),
+                None => return Err(self.expected(c"value", INVALID_NUMBER)),
+            },
+            _ => self.other_value()?,
+        }
+        Ok(false)
+    }
+
+    /// Pushes the value of a token that is more than a byte and no string.
+    #[inline(never)]
+    fn other_value(&mut self) -> Result<(), DecodeError> {
+        match self.lexer.next() {
+            Token::Number(value) => self.stack.push_number(value),
+            Token::Boolean(value) => self.stack.push_boolean(value),
+            Token::Null => self.stack.push_null(),
             other => return Err(self.expected(c"value", other)),
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Puts the value on top into its container, and closes those that end behind it. Returns the first token of
-    /// the next value, nothing after the outermost.
-    fn close_value(&mut self) -> Result<Option<Token>, DecodeError> {
+    #[inline]
+    fn begin_object(&mut self) -> Result<bool, DecodeError> {
+        self.lexer.position += 1;
+        self.descend(3)?;
+        let pairs = self.reserved();
+        self.stack.push_table(0, pairs);
+        if self.lexer.skip_space() == b'}' {
+            self.lexer.position += 1;
+            return Ok(false);
+        }
+        self.open.push(Open::Object);
+        self.key()?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn begin_array(&mut self) -> Result<bool, DecodeError> {
+        self.lexer.position += 1;
+        self.descend(2)?;
+        let elements = self.reserved();
+        self.stack.push_table(elements, 0);
+        if self.settings.array_mt {
+            self.mark_array();
+        }
+        if self.lexer.skip_space() == b']' {
+            self.lexer.position += 1;
+            return Ok(false);
+        }
+        self.open.push(Open::Array { len: 0 });
+        Ok(true)
+    }
+
+    /// Puts the value on top into its container, and closes those that end behind it. False when the outermost value is
+    /// complete; otherwise the next value follows, whose key was pushed if it is to have one.
+    #[inline(always)]
+    fn close_value(&mut self) -> Result<bool, DecodeError> {
         loop {
-            let Some(innermost) = self.open.last_mut() else { return Ok(None) };
-            let (end, wanted) = match innermost {
-                Open::Array { len } => {
-                    *len += 1;
-                    self.stack.raw_set_element(*len);
-                    (Token::ArrayEnd, c"comma or array end")
+            let Some(innermost) = self.open.last_mut() else { return Ok(false) };
+            if let Open::Array { len } = innermost {
+                *len += 1;
+                self.stack.raw_set_element(*len);
+                match self.lexer.skip_space() {
+                    b',' => {
+                        self.lexer.position += 1;
+                        return Ok(true);
+                    }
+                    b']' => self.lexer.position += 1,
+                    _ => return Err(self.unexpected(c"comma or array end")),
                 }
-                Open::Object => {
-                    self.stack.raw_set();
-                    (Token::ObjectEnd, c"comma or object end")
+            } else {
+                self.stack.raw_set();
+                match self.lexer.skip_space() {
+                    b',' => {
+                        self.lexer.position += 1;
+                        self.key()?;
+                        return Ok(true);
+                    }
+                    b'}' => self.lexer.position += 1,
+                    _ => return Err(self.unexpected(c"comma or object end")),
                 }
-            };
-            let token = self.lexer.next();
-            if token == end {
-                self.open.pop();
-                continue;
             }
-            if token != Token::Comma {
-                return Err(self.expected(wanted, token));
-            }
-            let token = self.lexer.next();
-            return if end == Token::ObjectEnd { self.key(token).map(Some) } else { Ok(Some(token)) };
+            self.open.pop();
         }
     }
 
-    /// Pushes the key in `token`, and returns the first token of its value.
-    fn key(&mut self, token: Token) -> Result<Token, DecodeError> {
-        let Token::String(text) = token else {
-            return Err(self.expected(c"object key string", token));
-        };
-        self.stack.push_bytes(self.lexer.string(text));
-        match self.lexer.next() {
-            Token::Colon => Ok(self.lexer.next()),
-            other => Err(self.expected(c"colon", other)),
+    /// Pushes the next key, and goes behind its colon.
+    #[inline]
+    fn key(&mut self) -> Result<(), DecodeError> {
+        if self.lexer.skip_space() != b'"' {
+            return Err(self.unexpected(c"object key string"));
         }
+        let text = self.lexer.string();
+        self.push_string(text, c"object key string")?;
+        if self.lexer.skip_space() != b':' {
+            return Err(self.unexpected(c"colon"));
+        }
+        self.lexer.position += 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push_string(
+        &mut self,
+        text: Result<Text, &'static CStr>,
+        wanted: &'static CStr,
+    ) -> Result<(), DecodeError> {
+        match text {
+            Ok(text) => self.stack.push_bytes(self.lexer.bytes(text)),
+            Err(problem) => return Err(self.expected(wanted, Token::Error(problem))),
+        }
+        Ok(())
     }
 
     fn descend(&mut self, slots: c_int) -> Result<(), DecodeError> {
@@ -260,11 +234,11 @@ impl Decoder<'_> {
         Err(DecodeError::TooDeep { depth, offset: self.lexer.position })
     }
 
-    /// Elements to make room for in the container that begins.
+    /// Elements to make room for in the container whose first byte was just read.
+    #[inline]
     fn reserved(&mut self) -> c_int {
-        let container = self.opened;
-        self.opened += 1;
-        self.sizes.get(container)
+        let begin = self.lexer.position - 1;
+        self.sizes.next(&self.lexer.text[begin..])
     }
 
     fn mark_array(&self) {
@@ -276,6 +250,14 @@ impl Decoder<'_> {
         }
     }
 
+    /// The error that another token than this one comes next.
+    #[cold]
+    fn unexpected(&mut self, wanted: &'static CStr) -> DecodeError {
+        let found = self.lexer.next();
+        self.expected(wanted, found)
+    }
+
+    #[cold]
     fn expected(&self, wanted: &'static CStr, found: Token) -> DecodeError {
         let (found, offset) = match found {
             Token::Error(text) => (text, self.lexer.position),
@@ -285,13 +267,16 @@ impl Decoder<'_> {
     }
 }
 
+/// What a number is that C does not read.
+const INVALID_NUMBER: Token = Token::Error(c"invalid number");
+
 #[derive(Clone, Copy, PartialEq)]
 enum Token {
     ObjectBegin,
     ObjectEnd,
     ArrayBegin,
     ArrayEnd,
-    String(Text),
+    String,
     Number(f64),
     Boolean(bool),
     Null,
@@ -301,7 +286,7 @@ enum Token {
     Error(&'static CStr),
 }
 
-/// Where the bytes of a string token are, until the next token is read.
+/// Where the bytes of a string are, until the next one is read.
 #[derive(Clone, Copy, PartialEq)]
 enum Text {
     /// In the text itself, for it had no escapes.
@@ -318,7 +303,7 @@ impl Token {
             Self::ObjectEnd => c"T_OBJ_END",
             Self::ArrayBegin => c"T_ARR_BEGIN",
             Self::ArrayEnd => c"T_ARR_END",
-            Self::String(_) => c"T_STRING",
+            Self::String => c"T_STRING",
             Self::Number(_) => c"T_NUMBER",
             Self::Boolean(_) => c"T_BOOLEAN",
             Self::Null => c"T_NULL",
@@ -343,23 +328,38 @@ struct Lexer<'t> {
 
 impl Lexer<'_> {
     /// The byte so far ahead of the position, NUL behind the end.
+    #[inline(always)]
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.position + ahead).copied().unwrap_or(0)
     }
 
-    fn string(&self, text: Text) -> &[u8] {
+    /// The bytes of the string that was read last.
+    #[inline(always)]
+    fn bytes(&self, text: Text) -> &[u8] {
         match text {
             Text::Plain { start, end } => &self.text[start..end],
             Text::Unescaped => self.unescaped.as_slice(),
         }
     }
 
-    fn next(&mut self) -> Token {
-        while matches!(self.peek(0), b' ' | b'\t' | b'\n' | b'\r') {
+    /// Goes to the next byte that is no space, and looks at it.
+    #[inline(always)]
+    fn skip_space(&mut self) -> u8 {
+        loop {
+            let byte = self.peek(0);
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
             self.position += 1;
         }
+    }
+
+    /// The next token, whatever it is.
+    #[inline(never)]
+    fn next(&mut self) -> Token {
+        let first = self.skip_space();
         self.start = self.position;
-        let single = match self.peek(0) {
+        let single = match first {
             b'{' => Token::ObjectBegin,
             b'}' => Token::ObjectEnd,
             b'[' => Token::ArrayBegin,
@@ -367,11 +367,11 @@ impl Lexer<'_> {
             b',' => Token::Comma,
             b':' => Token::Colon,
             0 => return Token::End,
-            b'"' => return self.string_token(),
+            b'"' => return self.string().map_or_else(Token::Error, |_| Token::String),
             b'-' | b'0'..=b'9' if !self.invalid_numbers && self.is_invalid_number() => {
-                return Token::Error(c"invalid number");
+                return INVALID_NUMBER;
             }
-            b'-' | b'0'..=b'9' => return self.number_token(),
+            b'-' | b'0'..=b'9' => return self.number().map_or(INVALID_NUMBER, Token::Number),
             _ => return self.word_token(),
         };
         self.position += 1;
@@ -390,7 +390,7 @@ impl Lexer<'_> {
         }
         let number_like = matches!(self.peek(0), b'i' | b'I' | b'n' | b'N' | b'+');
         if number_like && self.invalid_numbers && self.is_invalid_number() {
-            return self.number_token();
+            return self.number().map_or(INVALID_NUMBER, Token::Number);
         }
         Token::Error(c"invalid token")
     }
@@ -412,11 +412,19 @@ impl Lexer<'_> {
         begins(b"inf") || begins(b"nan")
     }
 
-    fn number_token(&mut self) -> Token {
+    /// Reads the number at the position.
+    #[inline(always)]
+    fn number(&mut self) -> Option<f64> {
         if let Some((value, len)) = simple_number(&self.text[self.position..]) {
             self.position += len;
-            return Token::Number(value);
+            return Some(value);
         }
+        self.any_number()
+    }
+
+    /// Reads what C takes for a number.
+    #[inline(never)]
+    fn any_number(&mut self) -> Option<f64> {
         let mut end = std::ptr::null_mut();
         // SAFETY: `position` is within the text, and a NUL follows that. `strtod` sets `end` behind what it read,
         // at most to that NUL.
@@ -425,39 +433,40 @@ impl Lexer<'_> {
             let value = libc::strtod(start, &mut end);
             (value, end.offset_from(start))
         };
-        if len == 0 {
-            return Token::Error(c"invalid number");
-        }
         self.position += len.unsigned_abs();
-        Token::Number(value)
+        (len != 0).then_some(value)
     }
 
-    fn string_token(&mut self) -> Token {
+    /// Reads the string at whose first quote the position is. After an error the position is where it is.
+    #[inline(always)]
+    fn string(&mut self) -> Result<Text, &'static CStr> {
+        let start = self.position + 1;
+        let end = start + scan::plain_len(&self.text[start..]);
+        self.position = end;
+        if self.peek(0) != b'"' {
+            return self.unusual_string(start);
+        }
         self.position += 1;
-        let start = self.position;
+        Ok(Text::Plain { start, end })
+    }
+
+    /// Reads the rest of a string from the first byte on that does not stand for itself.
+    #[inline(never)]
+    fn unusual_string(&mut self, start: usize) -> Result<Text, &'static CStr> {
         let mut plain = start;
         self.unescaped.clear();
         loop {
-            self.position += scan::plain_len(&self.text[self.position..]);
+            self.unescaped.extend(&self.text[plain..self.position]);
             match self.peek(0) {
                 b'"' => break,
-                b'\\' => {
-                    self.unescaped.extend(&self.text[plain..self.position]);
-                    if let Err(problem) = self.escape() {
-                        return Token::Error(problem);
-                    }
-                    plain = self.position;
-                }
-                _ => return Token::Error(c"unexpected end of string"),
+                b'\\' => self.escape()?,
+                _ => return Err(c"unexpected end of string"),
             }
+            plain = self.position;
+            self.position += scan::plain_len(&self.text[plain..]);
         }
-        let end = self.position;
         self.position += 1;
-        if plain == start {
-            return Token::String(Text::Plain { start, end });
-        }
-        self.unescaped.extend(&self.text[plain..end]);
-        Token::String(Text::Unescaped)
+        Ok(Text::Unescaped)
     }
 
     /// Reads the escape at the position into the buffer. After an error the position is still at the backslash.
@@ -505,27 +514,35 @@ impl Lexer<'_> {
 
 /// Reads a decimal number of up to 15 digits, with or without a fraction, and its length. Such a number is exact, or
 /// one correctly rounded division away from it; for all others, and all that C reads beyond JSON, there is `strtod`.
+#[inline(always)]
 fn simple_number(text: &[u8]) -> Option<(f64, usize)> {
     const POWERS: [f64; 16] =
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    let negative = text.first() == Some(&b'-');
-    let mut position = usize::from(negative);
-    let (mut mantissa, mut digits, mut fraction) = (0_u64, 0_usize, None::<usize>);
-    loop {
-        match text.get(position) {
-            Some(&digit @ b'0'..=b'9') if digits < 15 => {
-                mantissa = mantissa * 10 + u64::from(digit - b'0');
-                digits += 1;
-            }
-            Some(b'.') if fraction.is_none() && digits > 0 => fraction = Some(digits),
-            Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'x' | b'X') => return None,
-            _ => break,
+    const DIGITS_MAX: usize = 15;
+    let at = |position: usize| text.get(position).copied().unwrap_or(0);
+    let digits = |mut position: usize, mut mantissa: u64| loop {
+        let digit = at(position).wrapping_sub(b'0');
+        if digit > 9 {
+            return (position, mantissa);
         }
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
         position += 1;
+    };
+    let negative = at(0) == b'-';
+    let begin = usize::from(negative);
+    let (mut position, mut mantissa) = digits(begin, 0);
+    let whole = position - begin;
+    let mut fraction = 0;
+    if at(position) == b'.' {
+        let point = position;
+        (position, mantissa) = digits(point + 1, mantissa);
+        fraction = position - point - 1;
     }
-    if digits == 0 {
+    if whole == 0 || whole + fraction > DIGITS_MAX || matches!(at(position), b'e' | b'E' | b'x' | b'X' | b'.')
+    {
         return None;
     }
-    let value = mantissa as f64 / POWERS[fraction.map_or(0, |whole| digits - whole)];
+    let value = mantissa as i64 as f64;
+    let value = if fraction == 0 { value } else { value / POWERS[fraction] };
     Some((if negative { -value } else { value }, position))
 }

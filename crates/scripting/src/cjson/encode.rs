@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
-use super::{ARRAY_MT_UPVALUE, InvalidNumbers, Settings, scan, settings};
+use super::{ARRAY_MT_UPVALUE, InvalidNumbers, Settings, direct, scan, settings};
 use crate::lua_stack::{LuaStack, SpillVec, c_int_of};
 use crate::patience::Patience;
 
@@ -43,6 +43,9 @@ pub(super) unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
     }
     // SAFETY: this is one of cjson's functions. The copy is for finalizers that change settings in the middle.
     let settings = *unsafe { settings(stack) };
+    if direct::push(stack, &settings) {
+        return 1;
+    }
     let (out, open, patience) = (SpillVec::new(stack), SpillVec::new(stack), Patience::new());
     let mut encoder = Encoder { stack, settings, out, open, patience };
     stack.push_copy(1);
@@ -331,7 +334,7 @@ impl Encoder {
 }
 
 /// The letter after the backslash for each byte that is escaped, `u` standing for the `\u00XX` form.
-const ESCAPES: [u8; 256] = {
+pub(super) const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 32 {

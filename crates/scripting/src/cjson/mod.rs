@@ -5,14 +5,17 @@
 //! as `array_mt` for scripts that make arrays themselves.
 
 mod decode;
+mod direct;
 mod encode;
 mod scan;
+mod sizes;
 
 use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
 use crate::lua_stack::{LuaStack, c_long, push_library, set_text};
+use crate::luajit_tables;
 
 /// Where the functions find their settings, and the metatable of decoded arrays.
 const SETTINGS_UPVALUE: c_int = ffi::lua_upvalueindex(1);
@@ -47,6 +50,8 @@ struct Settings {
     array_mt: bool,
     /// Whether a script set anything since the settings were last put back.
     touched: bool,
+    /// The bits of `null` in a table; 0 if tables can be read through Lua's API only. No script sets it.
+    null: u64,
 }
 
 /// What `encode` makes of NaN and the infinities.
@@ -71,6 +76,7 @@ impl Default for Settings {
             keep_buffer: true,
             array_mt: false,
             touched: false,
+            null: 0,
         }
     }
 }
@@ -129,18 +135,25 @@ impl SharedSettings {
         if let Some(settings) = unsafe { self.0.as_mut() }
             && settings.touched
         {
-            *settings = Settings::default();
+            *settings = Settings { null: settings.null, ..Settings::default() };
         }
     }
 }
 
 /// # Safety
-/// A slot is free.
+/// Eight slots are free.
 unsafe fn push_settings(state: *mut lua_State) {
     // SAFETY: the userdata is as large as a `Settings` and is filled before anybody reads it.
     unsafe {
+        let mut null = 0;
+        if luajit_tables::readable(state) {
+            let stack = LuaStack::new(state);
+            stack.push_null();
+            null = luajit_tables::bits_of_top(stack);
+            stack.pop(1);
+        }
         let settings = ffi::lua_newuserdata(state, size_of::<Settings>()).cast::<Settings>();
-        settings.write(Settings::default());
+        settings.write(Settings { null, ..Settings::default() });
     }
 }
 
