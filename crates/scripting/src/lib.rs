@@ -13,6 +13,7 @@ mod decimal;
 mod explain;
 mod flags;
 mod hash_tag;
+mod key_cache;
 mod library;
 mod limits;
 mod literals;

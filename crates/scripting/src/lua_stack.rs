@@ -302,6 +302,13 @@ impl<T: Copy, const N: usize> SpillVec<T, N> {
         self.len = self.len.saturating_sub(1);
     }
 
+    /// Takes the last element.
+    pub(crate) fn take_last(&mut self) -> Option<T> {
+        let last = self.last_mut().copied();
+        self.pop();
+        last
+    }
+
     /// Forgets all but the first `len` elements.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

@@ -4,39 +4,12 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
+use super::cursor::Cursor;
 use super::sizes::Sizes;
-use super::{ARRAY_MT_UPVALUE, Settings, scan, settings};
+use super::{ARRAY_MT_UPVALUE, KEY_TEXTS_UPVALUE, KEYS_UPVALUE, Settings, settings};
+use crate::key_cache::KeyCache;
 use crate::lua_stack::{LuaStack, SpillVec};
 use crate::patience::Patience;
-
-/// Why a text is not the JSON that `decode` reads.
-enum DecodeError {
-    /// Another token than this one was needed at a byte of the text, counted from 0.
-    Expected { wanted: &'static CStr, found: &'static CStr, offset: usize },
-    /// Arrays and objects are nested deeper than the setting or the Lua stack allows.
-    TooDeep { depth: c_int, offset: usize },
-}
-
-impl DecodeError {
-    fn raise(self, stack: LuaStack) -> ! {
-        let state = stack.state();
-        // SAFETY: each format takes what is passed, and no frame on the way owns anything.
-        unsafe {
-            match self {
-                Self::Expected { wanted, found, offset } => {
-                    let format = c"Expected %s but found %s at character %d".as_ptr();
-                    let character = offset as c_int + 1;
-                    ffi::luaL_error(state, format, wanted.as_ptr(), found.as_ptr(), character);
-                }
-                Self::TooDeep { depth, offset } => {
-                    let format = c"Found too many nested data structures (%d) at character %d".as_ptr();
-                    ffi::luaL_error(state, format, depth, offset as c_int);
-                }
-            }
-        }
-        unreachable!("luaL_error does not return")
-    }
-}
 
 pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with its running state; neither this frame nor those below own anything.
@@ -49,196 +22,175 @@ pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         stack.raise(c"JSON parser does not support UTF-16 or UTF-32");
     }
-    let mut decoder = Decoder {
-        stack,
-        lexer: Lexer {
-            text,
-            position: 0,
-            start: 0,
-            invalid_numbers: settings.decode_invalid_numbers,
-            unescaped: SpillVec::new(stack),
-        },
-        settings,
-        open: SpillVec::new(stack),
-        patience: Patience::new(),
-        sizes: Sizes::default(),
+    // SAFETY: the upvalue is the userdata that `push_cache` made, which the closure keeps alive; finalizers that run in
+    // between may use it too, but no reference to it lives as long.
+    let keys = unsafe { ffi::lua_touserdata(stack.state(), KEYS_UPVALUE) }.cast::<KeyCache>();
+    let lexer = Lexer {
+        text,
+        // SAFETY: a NUL follows the strings of Lua's.
+        cursor: unsafe { Cursor::new(text) },
+        start: 0,
+        invalid_numbers: settings.decode_invalid_numbers,
+        unescaped: SpillVec::new(stack),
     };
-    match decoder.run() {
-        Ok(()) => 1,
-        Err(error) => error.raise(stack),
-    }
+    let (open, sizes, patience) = (SpillVec::new(stack), Sizes::default(), Patience::new());
+    Decoder { stack, keys, lexer, settings, open, patience, sizes }.run();
+    1
 }
 
-/// An array or object whose end was not read yet. Its table is on the Lua stack, an object's last key above it.
+/// What is around a value: the whole text, or an array or object whose end was not read yet. Its table is on the Lua
+/// stack, an object's last key above it.
 #[derive(Clone, Copy)]
-enum Open {
+enum Around {
+    Text,
     Array { len: c_int },
     Object,
 }
 
+/// Leaves by raising where the text is not the JSON that `decode` reads.
 struct Decoder<'t> {
     stack: LuaStack,
+    keys: *mut KeyCache,
     lexer: Lexer<'t>,
     settings: Settings,
-    open: SpillVec<Open, 32>,
+    /// What is around the innermost array or object, from outside.
+    open: SpillVec<Around, 32>,
     patience: Patience,
     sizes: Sizes,
 }
 
 impl Decoder<'_> {
     /// Pushes the value of the whole text. A loop, for a text may nest deeper than a thread's stack can follow.
-    fn run(&mut self) -> Result<(), DecodeError> {
+    fn run(&mut self) {
+        let mut around = Around::Text;
         loop {
-            let begun = self.value()?;
-            if !begun && !self.close_value()? {
-                break;
+            if let Some(begun) = self.value() {
+                self.open.push(around);
+                around = begun;
+                continue;
             }
-        }
-        match self.lexer.next() {
-            Token::End => Ok(()),
-            other => Err(self.expected(c"the end", other)),
+            loop {
+                let ended = match &mut around {
+                    Around::Text => return self.end(),
+                    Around::Array { len } => {
+                        *len += 1;
+                        self.stack.raw_set_element(*len);
+                        self.ends(b']', c"comma or array end")
+                    }
+                    Around::Object => {
+                        self.stack.raw_set();
+                        let ended = self.ends(b'}', c"comma or object end");
+                        if !ended {
+                            self.key();
+                        }
+                        ended
+                    }
+                };
+                if !ended {
+                    break;
+                }
+                around = self.open.take_last().unwrap_or(Around::Text);
+            }
         }
     }
 
-    /// Pushes the next value. For a container that is not empty, only its table (and first key) is pushed, and the answer
-    /// is true.
+    /// Pushes the next value. Of a container that is not empty, only its table (and first key) is pushed; its first value
+    /// comes next.
     #[inline(always)]
-    fn value(&mut self) -> Result<bool, DecodeError> {
+    fn value(&mut self) -> Option<Around> {
         self.patience.spend(self.stack, 1);
-        match self.lexer.skip_space() {
-            b'"' => {
-                let text = self.lexer.string();
-                self.push_string(text, c"value")?;
-            }
+        match self.lexer.cursor.skip_space() {
+            b'"' => match self.lexer.string() {
+                Ok(text) => self.stack.push_bytes(self.lexer.bytes(text)),
+                Err(problem) => self.expected(c"value", Token::Error(problem)),
+            },
             b'{' => return self.begin_object(),
             b'[' => return self.begin_array(),
             b'-' | b'0'..=b'9' if self.lexer.invalid_numbers => match self.lexer.number() {
                 Some(value) => self.stack.push_number(value),
-                None => return Err(self.expected(c"value", INVALID_NUMBER)),
+                None => self.expected(c"value", INVALID_NUMBER),
             },
-            _ => self.other_value()?,
+            _ => self.other_value(),
         }
-        Ok(false)
+        None
     }
 
     /// Pushes the value of a token that is more than a byte and no string.
     #[inline(never)]
-    fn other_value(&mut self) -> Result<(), DecodeError> {
+    fn other_value(&mut self) {
         match self.lexer.next() {
             Token::Number(value) => self.stack.push_number(value),
             Token::Boolean(value) => self.stack.push_boolean(value),
             Token::Null => self.stack.push_null(),
-            other => return Err(self.expected(c"value", other)),
+            other => self.expected(c"value", other),
         }
-        Ok(())
     }
 
     #[inline]
-    fn begin_object(&mut self) -> Result<bool, DecodeError> {
-        self.lexer.position += 1;
-        self.descend(3)?;
-        let pairs = self.reserved();
+    fn begin_object(&mut self) -> Option<Around> {
+        let pairs = self.descend(3);
         self.stack.push_table(0, pairs);
-        if self.lexer.skip_space() == b'}' {
-            self.lexer.position += 1;
-            return Ok(false);
+        if self.lexer.cursor.skip_space() == b'}' {
+            self.lexer.cursor.step();
+            return None;
         }
-        self.open.push(Open::Object);
-        self.key()?;
-        Ok(true)
+        self.key();
+        Some(Around::Object)
     }
 
     #[inline]
-    fn begin_array(&mut self) -> Result<bool, DecodeError> {
-        self.lexer.position += 1;
-        self.descend(2)?;
-        let elements = self.reserved();
+    fn begin_array(&mut self) -> Option<Around> {
+        let elements = self.descend(2);
         self.stack.push_table(elements, 0);
         if self.settings.array_mt {
             self.mark_array();
         }
-        if self.lexer.skip_space() == b']' {
-            self.lexer.position += 1;
-            return Ok(false);
+        if self.lexer.cursor.skip_space() == b']' {
+            self.lexer.cursor.step();
+            return None;
         }
-        self.open.push(Open::Array { len: 0 });
-        Ok(true)
+        Some(Around::Array { len: 0 })
     }
 
-    /// Puts the value on top into its container, and closes those that end behind it. False when the outermost value is
-    /// complete; otherwise the next value follows, whose key was pushed if it is to have one.
+    /// Whether a container ends, or goes on behind a comma.
     #[inline(always)]
-    fn close_value(&mut self) -> Result<bool, DecodeError> {
-        loop {
-            let Some(innermost) = self.open.last_mut() else { return Ok(false) };
-            if let Open::Array { len } = innermost {
-                *len += 1;
-                self.stack.raw_set_element(*len);
-                match self.lexer.skip_space() {
-                    b',' => {
-                        self.lexer.position += 1;
-                        return Ok(true);
-                    }
-                    b']' => self.lexer.position += 1,
-                    _ => return Err(self.unexpected(c"comma or array end")),
-                }
-            } else {
-                self.stack.raw_set();
-                match self.lexer.skip_space() {
-                    b',' => {
-                        self.lexer.position += 1;
-                        self.key()?;
-                        return Ok(true);
-                    }
-                    b'}' => self.lexer.position += 1,
-                    _ => return Err(self.unexpected(c"comma or object end")),
-                }
-            }
-            self.open.pop();
+    fn ends(&mut self, end: u8, wanted: &'static CStr) -> bool {
+        let byte = self.lexer.cursor.skip_space();
+        if byte != b',' && byte != end {
+            self.unexpected(wanted);
         }
+        self.lexer.cursor.step();
+        byte == end
     }
 
     /// Pushes the next key, and goes behind its colon.
     #[inline]
-    fn key(&mut self) -> Result<(), DecodeError> {
-        if self.lexer.skip_space() != b'"' {
-            return Err(self.unexpected(c"object key string"));
+    fn key(&mut self) {
+        if self.lexer.cursor.skip_space() != b'"' {
+            self.unexpected(c"object key string");
         }
-        let text = self.lexer.string();
-        self.push_string(text, c"object key string")?;
-        if self.lexer.skip_space() != b':' {
-            return Err(self.unexpected(c"colon"));
+        match self.lexer.string() {
+            // SAFETY: the cache and the table are those of the state, and `descend` reserved slots.
+            Ok(text) => unsafe {
+                KeyCache::push(self.keys, self.stack, KEY_TEXTS_UPVALUE, self.lexer.bytes(text))
+            },
+            Err(problem) => self.expected(c"object key string", Token::Error(problem)),
         }
-        self.lexer.position += 1;
-        Ok(())
+        if self.lexer.cursor.skip_space() != b':' {
+            self.unexpected(c"colon");
+        }
+        self.lexer.cursor.step();
     }
 
-    #[inline(always)]
-    fn push_string(
-        &mut self,
-        text: Result<Text, &'static CStr>,
-        wanted: &'static CStr,
-    ) -> Result<(), DecodeError> {
-        match text {
-            Ok(text) => self.stack.push_bytes(self.lexer.bytes(text)),
-            Err(problem) => return Err(self.expected(wanted, Token::Error(problem))),
-        }
-        Ok(())
-    }
-
-    fn descend(&mut self, slots: c_int) -> Result<(), DecodeError> {
+    /// Goes behind the first byte of a container. Returns how many elements it has.
+    fn descend(&mut self, slots: c_int) -> c_int {
+        let elements = self.sizes.next(self.lexer.cursor.rest());
+        self.lexer.cursor.step();
         let depth = self.open.len() as c_int + 1;
-        if depth <= self.settings.decode_max_depth && self.stack.reserve(slots) {
-            return Ok(());
+        if depth > self.settings.decode_max_depth || !self.stack.reserve(slots) {
+            self.too_deep(depth);
         }
-        Err(DecodeError::TooDeep { depth, offset: self.lexer.position })
-    }
-
-    /// Elements to make room for in the container whose first byte was just read.
-    #[inline]
-    fn reserved(&mut self) -> c_int {
-        let begin = self.lexer.position - 1;
-        self.sizes.next(&self.lexer.text[begin..])
+        elements
     }
 
     fn mark_array(&self) {
@@ -250,20 +202,42 @@ impl Decoder<'_> {
         }
     }
 
-    /// The error that another token than this one comes next.
+    fn end(&mut self) {
+        if self.lexer.cursor.skip_space() != 0 {
+            self.unexpected(c"the end");
+        }
+    }
+
+    /// Raises that another token than this one comes next.
     #[cold]
-    fn unexpected(&mut self, wanted: &'static CStr) -> DecodeError {
+    #[inline(never)]
+    fn unexpected(&mut self, wanted: &'static CStr) -> ! {
         let found = self.lexer.next();
         self.expected(wanted, found)
     }
 
     #[cold]
-    fn expected(&self, wanted: &'static CStr, found: Token) -> DecodeError {
+    #[inline(never)]
+    fn expected(&self, wanted: &'static CStr, found: Token) -> ! {
         let (found, offset) = match found {
-            Token::Error(text) => (text, self.lexer.position),
+            Token::Error(text) => (text, self.lexer.position()),
             other => (other.name(), self.lexer.start),
         };
-        DecodeError::Expected { wanted, found, offset }
+        let (format, character) = (c"Expected %s but found %s at character %d".as_ptr(), offset as c_int + 1);
+        // SAFETY: the format takes what is passed, and no frame on the way owns anything.
+        unsafe { ffi::luaL_error(self.stack.state(), format, wanted.as_ptr(), found.as_ptr(), character) };
+        unreachable!("luaL_error does not return")
+    }
+
+    /// Arrays and objects are nested deeper than the setting or the Lua stack allows.
+    #[cold]
+    #[inline(never)]
+    fn too_deep(&self, depth: c_int) -> ! {
+        let (format, offset) =
+            (c"Found too many nested data structures (%d) at character %d".as_ptr(), self.lexer.position());
+        // SAFETY: as in `expected`.
+        unsafe { ffi::luaL_error(self.stack.state(), format, depth, offset as c_int) };
+        unreachable!("luaL_error does not return")
     }
 }
 
@@ -286,11 +260,11 @@ enum Token {
     Error(&'static CStr),
 }
 
-/// Where the bytes of a string are, until the next one is read.
-#[derive(Clone, Copy, PartialEq)]
-enum Text {
+/// The bytes of a string, until the next one is read.
+#[derive(Clone, Copy)]
+enum Text<'t> {
     /// In the text itself, for it had no escapes.
-    Plain { start: usize, end: usize },
+    Plain(&'t [u8]),
     /// In the lexer's buffer.
     Unescaped,
 }
@@ -318,47 +292,38 @@ impl Token {
 struct Lexer<'t> {
     /// A Lua string: a NUL follows it, and one inside ends the JSON as well.
     text: &'t [u8],
-    /// The first byte that was not read; after an error, the byte it is about.
-    position: usize,
-    /// Where the last token began.
+    /// At the first byte that was not read; after an error, at the byte it is about.
+    cursor: Cursor<'t>,
+    /// Where the last token began, if it was read as one.
     start: usize,
     invalid_numbers: bool,
     unescaped: SpillVec<u8, 512>,
 }
 
-impl Lexer<'_> {
+impl<'t> Lexer<'t> {
+    fn position(&self) -> usize {
+        self.text.len() - self.cursor.rest().len()
+    }
+
     /// The byte so far ahead of the position, NUL behind the end.
-    #[inline(always)]
     fn peek(&self, ahead: usize) -> u8 {
-        self.text.get(self.position + ahead).copied().unwrap_or(0)
+        self.cursor.rest().get(ahead).copied().unwrap_or(0)
     }
 
     /// The bytes of the string that was read last.
     #[inline(always)]
-    fn bytes(&self, text: Text) -> &[u8] {
+    fn bytes<'a>(&'a self, text: Text<'a>) -> &'a [u8] {
         match text {
-            Text::Plain { start, end } => &self.text[start..end],
+            Text::Plain(text) => text,
             Text::Unescaped => self.unescaped.as_slice(),
-        }
-    }
-
-    /// Goes to the next byte that is no space, and looks at it.
-    #[inline(always)]
-    fn skip_space(&mut self) -> u8 {
-        loop {
-            let byte = self.peek(0);
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return byte;
-            }
-            self.position += 1;
         }
     }
 
     /// The next token, whatever it is.
     #[inline(never)]
     fn next(&mut self) -> Token {
-        let first = self.skip_space();
-        self.start = self.position;
+        let first = self.cursor.skip_space();
+        self.start = self.position();
         let single = match first {
             b'{' => Token::ObjectBegin,
             b'}' => Token::ObjectEnd,
@@ -374,17 +339,17 @@ impl Lexer<'_> {
             b'-' | b'0'..=b'9' => return self.number().map_or(INVALID_NUMBER, Token::Number),
             _ => return self.word_token(),
         };
-        self.position += 1;
+        self.cursor.step();
         single
     }
 
     fn word_token(&mut self) -> Token {
         let words: [(&[u8], Token); 3] =
             [(b"true", Token::Boolean(true)), (b"false", Token::Boolean(false)), (b"null", Token::Null)];
-        let rest = &self.text[self.position..];
+        let rest = self.cursor.rest();
         for (word, token) in words {
             if rest.starts_with(word) {
-                self.position += word.len();
+                self.cursor.skip(word.len());
                 return token;
             }
         }
@@ -415,10 +380,12 @@ impl Lexer<'_> {
     /// Reads the number at the position.
     #[inline(always)]
     fn number(&mut self) -> Option<f64> {
-        if let Some((value, len)) = simple_number(&self.text[self.position..]) {
-            self.position += len;
-            return Some(value);
+        let start = self.cursor;
+        let value = simple_number(&mut self.cursor);
+        if value.is_some() {
+            return value;
         }
+        self.cursor = start;
         self.any_number()
     }
 
@@ -426,46 +393,42 @@ impl Lexer<'_> {
     #[inline(never)]
     fn any_number(&mut self) -> Option<f64> {
         let mut end = std::ptr::null_mut();
-        // SAFETY: `position` is within the text, and a NUL follows that. `strtod` sets `end` behind what it read,
-        // at most to that NUL.
+        // SAFETY: a NUL follows the text. `strtod` sets `end` behind what it read, at most to that NUL.
         let (value, len) = unsafe {
-            let start = self.text.as_ptr().add(self.position).cast();
+            let start = self.cursor.rest().as_ptr().cast();
             let value = libc::strtod(start, &mut end);
             (value, end.offset_from(start))
         };
-        self.position += len.unsigned_abs();
+        self.cursor.skip(len.unsigned_abs());
         (len != 0).then_some(value)
     }
 
     /// Reads the string at whose first quote the position is. After an error the position is where it is.
     #[inline(always)]
-    fn string(&mut self) -> Result<Text, &'static CStr> {
-        let start = self.position + 1;
-        let end = start + scan::plain_len(&self.text[start..]);
-        self.position = end;
-        if self.peek(0) != b'"' {
-            return self.unusual_string(start);
+    fn string(&mut self) -> Result<Text<'t>, &'static CStr> {
+        self.cursor.step();
+        let plain = self.cursor.skip_plain();
+        if self.cursor.byte() != b'"' {
+            return self.unusual_string(plain);
         }
-        self.position += 1;
-        Ok(Text::Plain { start, end })
+        self.cursor.step();
+        Ok(Text::Plain(plain))
     }
 
-    /// Reads the rest of a string from the first byte on that does not stand for itself.
+    /// Reads the rest of a string that begins with these bytes, from the first on that does not stand for itself.
     #[inline(never)]
-    fn unusual_string(&mut self, start: usize) -> Result<Text, &'static CStr> {
-        let mut plain = start;
+    fn unusual_string(&mut self, mut plain: &'t [u8]) -> Result<Text<'t>, &'static CStr> {
         self.unescaped.clear();
         loop {
-            self.unescaped.extend(&self.text[plain..self.position]);
-            match self.peek(0) {
+            self.unescaped.extend(plain);
+            match self.cursor.byte() {
                 b'"' => break,
                 b'\\' => self.escape()?,
                 _ => return Err(c"unexpected end of string"),
             }
-            plain = self.position;
-            self.position += scan::plain_len(&self.text[plain..]);
+            plain = self.cursor.skip_plain();
         }
-        self.position += 1;
+        self.cursor.step();
         Ok(Text::Unescaped)
     }
 
@@ -482,7 +445,7 @@ impl Lexer<'_> {
             _ => return Err(c"invalid escape code"),
         };
         self.unescaped.push(byte);
-        self.position += 2;
+        self.cursor.skip(2);
         Ok(())
     }
 
@@ -500,7 +463,7 @@ impl Lexer<'_> {
         }
         let mut utf8 = [0; 4];
         self.unescaped.extend(char::from_u32(code)?.encode_utf8(&mut utf8).as_bytes());
-        self.position += len;
+        self.cursor.skip(len);
         Some(())
     }
 
@@ -512,37 +475,31 @@ impl Lexer<'_> {
     }
 }
 
-/// Reads a decimal number of up to 15 digits, with or without a fraction, and its length. Such a number is exact, or
-/// one correctly rounded division away from it; for all others, and all that C reads beyond JSON, there is `strtod`.
+/// Reads a decimal number of up to 15 digits, with or without a fraction. Such a number is exact, or one correctly
+/// rounded division away from it; for all others, and all that C reads beyond JSON, there is `strtod`.
 #[inline(always)]
-fn simple_number(text: &[u8]) -> Option<(f64, usize)> {
+fn simple_number(cursor: &mut Cursor<'_>) -> Option<f64> {
     const POWERS: [f64; 16] =
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     const DIGITS_MAX: usize = 15;
-    let at = |position: usize| text.get(position).copied().unwrap_or(0);
-    let digits = |mut position: usize, mut mantissa: u64| loop {
-        let digit = at(position).wrapping_sub(b'0');
-        if digit > 9 {
-            return (position, mantissa);
-        }
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-        position += 1;
-    };
-    let negative = at(0) == b'-';
-    let begin = usize::from(negative);
-    let (mut position, mut mantissa) = digits(begin, 0);
-    let whole = position - begin;
-    let mut fraction = 0;
-    if at(position) == b'.' {
-        let point = position;
-        (position, mantissa) = digits(point + 1, mantissa);
-        fraction = position - point - 1;
+    let mut here = *cursor;
+    let negative = here.byte() == b'-';
+    if negative {
+        here.step();
     }
-    if whole == 0 || whole + fraction > DIGITS_MAX || matches!(at(position), b'e' | b'E' | b'x' | b'X' | b'.')
+    let mut mantissa = 0;
+    let whole = here.skip_digits(&mut mantissa);
+    let mut fraction = 0;
+    if here.byte() == b'.' {
+        here.step();
+        fraction = here.skip_digits(&mut mantissa);
+    }
+    if whole == 0 || whole + fraction > DIGITS_MAX || matches!(here.byte(), b'e' | b'E' | b'x' | b'X' | b'.')
     {
         return None;
     }
+    *cursor = here;
     let value = mantissa as i64 as f64;
     let value = if fraction == 0 { value } else { value / POWERS[fraction] };
-    Some((if negative { -value } else { value }, position))
+    Some(if negative { -value } else { value })
 }

@@ -4,6 +4,7 @@
 //! knows an empty one, so that `[]` survives a round trip. It is off until a script asks for it. The metatable is there
 //! as `array_mt` for scripts that make arrays themselves.
 
+mod cursor;
 mod decode;
 mod direct;
 mod encode;
@@ -14,12 +15,16 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
+use crate::key_cache;
 use crate::lua_stack::{LuaStack, c_long, push_library, set_text};
 use crate::luajit_tables;
 
 /// Where the functions find their settings, and the metatable of decoded arrays.
 const SETTINGS_UPVALUE: c_int = ffi::lua_upvalueindex(1);
 const ARRAY_MT_UPVALUE: c_int = ffi::lua_upvalueindex(2);
+/// Where they find the keys that were read last.
+const KEYS_UPVALUE: c_int = ffi::lua_upvalueindex(3);
+const KEY_TEXTS_UPVALUE: c_int = ffi::lua_upvalueindex(4);
 
 const FUNCTIONS: &[(&CStr, ffi::lua_CFunction)] = &[
     (c"encode", encode::encode),
@@ -160,13 +165,15 @@ unsafe fn push_settings(state: *mut lua_State) {
 /// Turns settings and the arrays' metatable on top of the stack into a library over them.
 ///
 /// # Safety
-/// Both are on top, and eight slots are free.
+/// Both are on top, and two slots are free.
 unsafe fn finish_library(state: *mut lua_State) {
     // SAFETY: the caller's promises.
     unsafe {
+        ffi::luaL_checkstack(state, 16, c"no room for a library".as_ptr());
         ffi::lua_pushvalue(state, -1);
         ffi::lua_insert(state, -3);
-        push_library(state, FUNCTIONS, 2);
+        key_cache::push_cache(state);
+        push_library(state, FUNCTIONS, 4);
         ffi::lua_pushlightuserdata(state, std::ptr::null_mut());
         ffi::lua_setfield(state, -2, c"null".as_ptr());
         ffi::lua_insert(state, -2);
@@ -184,7 +191,7 @@ unsafe fn finish_library(state: *mut lua_State) {
 }
 
 unsafe extern "C-unwind" fn new(state: *mut lua_State) -> c_int {
-    // SAFETY: a C function has 20 free slots, the closure has two upvalues, and this frame owns nothing.
+    // SAFETY: a C function has 20 free slots, the closure has its upvalues, and this frame owns nothing.
     unsafe {
         ffi::lua_settop(state, 0);
         push_settings(state);

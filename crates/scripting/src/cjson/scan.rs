@@ -131,19 +131,11 @@ fn half_word_at(text: &[u8], at: usize) -> u32 {
     text[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
-/// Bytes of a string's text before its end, an escape, or a NUL.
+/// Where bytes of a block are that end a string, begin an escape, or are NUL.
 #[inline(always)]
-pub(super) fn plain_len(text: &[u8]) -> usize {
-    let mut len = 0;
-    while let Some(bytes) = text[len..].first_chunk() {
-        let block = Block::new(bytes);
-        let found = block.equal(b'"').or(block.equal(b'\\')).or(block.equal(0)).mask();
-        if found != 0 {
-            return len + found.trailing_zeros() as usize;
-        }
-        len += size_of_val(bytes);
-    }
-    len + text[len..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0)).count()
+pub(super) fn not_plain(bytes: &[u8; 16]) -> u32 {
+    let block = Block::new(bytes);
+    block.equal(b'"').or(block.equal(b'\\')).or(block.equal(0)).mask()
 }
 
 /// Where bytes of a block are that are written as escapes.
@@ -258,8 +250,9 @@ fn put<const N: usize>(to: &mut [MaybeUninit<u8>], at: usize, bytes: [u8; N]) {
 pub(super) struct Marks {
     pub(super) quotes: u64,
     pub(super) backslashes: u64,
-    /// Commas, brackets and braces.
-    pub(super) structure: u64,
+    pub(super) commas: u64,
+    /// Brackets and braces.
+    pub(super) braces: u64,
 }
 
 /// Looks at the next 64 bytes of a text, or at the last ones.
@@ -282,11 +275,12 @@ fn marks_of(bytes: &[u8; 64]) -> Marks {
         let block = Block::new(bytes);
         // Brackets and braces differ by one bit, and nothing else in a text of JSON becomes a brace by it.
         let upper = block.with(0x20);
-        let structure = block.equal(b',').or(upper.equal(b'{')).or(upper.equal(b'}'));
+        let braces = upper.equal(b'{').or(upper.equal(b'}'));
         let place = |mask: u32| u64::from(mask) << (16 * number);
         marks.quotes |= place(block.equal(b'"').mask());
         marks.backslashes |= place(block.equal(b'\\').mask());
-        marks.structure |= place(structure.mask());
+        marks.commas |= place(block.equal(b',').mask());
+        marks.braces |= place(braces.mask());
     }
     marks
 }
@@ -311,16 +305,12 @@ mod tests {
                     let copied: Vec<u8> =
                         copy[..copied].iter().map(|byte| unsafe { byte.assume_init() }).collect();
                     assert_eq!(copied, text[..expected], "{special} {before} {after}");
-                    text.extend(b"\"\\\0");
-                    let end = before + 1 + after;
-                    let plain = if matches!(special, b'"' | b'\\' | 0) { before } else { end };
-                    assert_eq!(plain_len(&text), plain, "{special} {before} {after}");
-                    let unescaped = if is_escaped(special) { before } else { end };
+                    let unescaped = if is_escaped(special) { before } else { text.len() };
                     assert_eq!(unescaped_len(&text), unescaped, "{special} {before} {after}");
                 }
             }
         }
-        assert_eq!((plain_len(b""), unescaped_len(b"abc"), plain_len(&[b'x'; 16])), (0, 3, 16));
+        assert_eq!((unescaped_len(b""), unescaped_len(b"abc")), (0, 3));
         assert_eq!(copy_unescaped(b"", &mut []), 0);
     }
 
@@ -331,15 +321,12 @@ mod tests {
                 let mut text = [b'a'; 70];
                 text[at] = byte;
                 for len in [70, 64, at + 1] {
-                    let Marks { quotes, backslashes, structure } = marks(&text[..len]);
+                    let Marks { quotes, backslashes, commas, braces } = marks(&text[..len]);
                     let here = |is: bool| if is { 1 << at } else { 0 };
                     assert_eq!(quotes, here(byte == b'"'), "{byte} {at}");
                     assert_eq!(backslashes, here(byte == b'\\'), "{byte} {at}");
-                    assert_eq!(
-                        structure,
-                        here(matches!(byte, b',' | b'{' | b'}' | b'[' | b']')),
-                        "{byte} {at}"
-                    );
+                    assert_eq!(commas, here(byte == b','), "{byte} {at}");
+                    assert_eq!(braces, here(matches!(byte, b'{' | b'}' | b'[' | b']')), "{byte} {at}");
                 }
             }
         }

@@ -45,34 +45,39 @@ impl Sizes {
     fn count(&mut self, text: &[u8]) {
         (self.begun, self.taken) = (0, 0);
         let mut depth = 0_usize;
-        let mut around = [0_u8; Self::DEPTH_MAX];
+        let mut around = [0_u8; Self::DEPTH_MAX + 1];
         let mut strings = Strings::default();
-        for (number, block) in text[..text.len().min(Self::TEXT_MAX)].chunks(64).enumerate() {
+        for block in text[..text.len().min(Self::TEXT_MAX)].chunks(64) {
             let marks = scan::marks(block);
-            let mut structure = marks.structure & !strings.next(marks.quotes, marks.backslashes);
-            while structure != 0 {
-                let at = structure.trailing_zeros() as usize;
-                structure &= structure - 1;
-                match text[number * 64 + at] {
-                    b',' => {
-                        if let Some(&container) = depth.checked_sub(1).and_then(|outer| around.get(outer)) {
-                            let count = &mut self.counts[usize::from(container) % Self::CONTAINERS_MAX];
-                            *count = (*count + 1).min(Self::ELEMENTS_MAX);
-                        }
-                    }
-                    b'{' | b'[' => {
-                        if self.begun == Self::CONTAINERS_MAX || depth == Self::DEPTH_MAX {
-                            return;
-                        }
-                        // Of an empty one too: a slot that is not used costs less than to look.
-                        self.counts[self.begun] = 1;
-                        around[depth] = self.begun as u8;
-                        self.begun += 1;
-                        depth += 1;
-                    }
-                    // The end of one that began before the text is none of those that are counted.
-                    _ => depth = depth.saturating_sub(1),
+            let outside = !strings.next(marks.quotes, marks.backslashes);
+            let (mut commas, mut braces) = (marks.commas & outside, marks.braces & outside);
+            loop {
+                // Those of one container: up to the next that begins or ends.
+                let brace = braces & braces.wrapping_neg();
+                let own = commas & brace.wrapping_sub(1);
+                if own != 0 && depth > 0 {
+                    let count =
+                        &mut self.counts[usize::from(around[depth % around.len()]) % Self::CONTAINERS_MAX];
+                    *count = (*count + own.count_ones() as u16).min(Self::ELEMENTS_MAX);
                 }
+                if brace == 0 {
+                    break;
+                }
+                commas &= !own;
+                braces &= !brace;
+                if matches!(block[brace.trailing_zeros() as usize], b'}' | b']') {
+                    // The end of one that began before the text is none of those that are counted.
+                    depth = depth.saturating_sub(1);
+                    continue;
+                }
+                if self.begun == Self::CONTAINERS_MAX || depth == Self::DEPTH_MAX {
+                    return;
+                }
+                // Of an empty one too: a slot that is not used costs less than to look.
+                self.counts[self.begun] = 1;
+                depth += 1;
+                around[depth] = self.begun as u8;
+                self.begun += 1;
             }
         }
     }
