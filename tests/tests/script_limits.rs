@@ -117,6 +117,40 @@ fn scripts_without_keys_are_in_nobodys_way() {
     assert!(admin.ask("INFO commandstats").text().contains("cmdstat_echo:calls=1,"));
 }
 
+#[test]
+fn what_an_earlier_script_held_is_not_busy() {
+    if under_test_is_redis() {
+        return;
+    }
+    const THRESHOLD: Duration = Duration::from_millis(600);
+    let server = Server::moonshard(SHARDS, &["--busy-reply-threshold", "600", "--io-threads", "4"]);
+    let mut admin = server.connect();
+    let (first, other) = (key_on(0), key_on(1));
+    let every_shard = "#!lua flags=allow-undeclared-keys\nreturn 1";
+    assert_eq!(admin.command(&["EVAL", every_shard, "1", &first]).unwrap().raw, b":1\r\n");
+    admin.command(&["SET", &other, "x"]).unwrap();
+    let scripts = ["while true do end", "while true do local a = 1 end"];
+    let shas = scripts.map(|script| sha_of(&mut admin, script));
+    // The first script is busy before the second is. Who waits for the second's shard is told so no earlier.
+    let has_shown = (0..10).any(|_| {
+        let [mut endless, mut later, mut waiting] = [(); 3].map(|()| server.connect());
+        send(&mut endless, scripts[0], &first);
+        std::thread::sleep(THRESHOLD / 2);
+        let begun = Instant::now();
+        send(&mut later, scripts[1], &other);
+        until("the second runs", || running(&mut admin) == 2);
+        waiting.send(&["GET", &other]).unwrap();
+        until("BUSY", || admin.command(&["GET", &first]).unwrap().text().starts_with("-BUSY"));
+        admin.ask(&format!("SCRIPT KILL SHA {}", shas[1]));
+        let reply = waiting.read().unwrap();
+        let is_early = begun.elapsed() < THRESHOLD;
+        kill_all(&mut admin);
+        assert!(!is_early || reply.raw == b"$1\r\nx\r\n", "{}", reply.text());
+        is_early
+    });
+    assert!(has_shown, "the machine is too slow to tell");
+}
+
 /// What others are answered while a script or function holds all that there is.
 #[test]
 fn while_every_shard_is_held_clients_hear_what_redis_says() {

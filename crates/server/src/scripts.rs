@@ -107,6 +107,11 @@ impl HeldShards {
         held.clear();
         held.extend(shards);
     }
+
+    /// Notes that it has ended.
+    pub fn clear(&self) {
+        self.0.lock().clear();
+    }
 }
 
 impl Server {

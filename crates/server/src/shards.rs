@@ -6,7 +6,7 @@ use crate::server::Server;
 use moonshard_engine::Rng;
 use moonshard_engine::effects::Audience;
 use moonshard_engine::keyspace::Shard;
-use moonshard_lock::{Busy, Guards, ShardLock};
+use moonshard_lock::{Busy, Guard, Guards, ShardLock};
 use moonshard_scripting::{Control, Vm};
 use std::sync::Arc;
 
@@ -70,14 +70,18 @@ impl Server {
         self.shards.get(number).unwrap_or_else(|| &self.keyless[number - self.shards.len()])
     }
 
-    /// A place for a script without keys: the first that is free, so that few VMs are kept warm. While there is none,
-    /// `client` decides which one is waited for.
+    /// A place for a script without keys: the first that is free, so that few VMs are kept warm.
+    pub fn try_lock_keyless(&self) -> Option<(usize, Guard<'_, ShardState>)> {
+        let numbered = (self.shards.len()..).zip(&self.keyless);
+        numbered.into_iter().find_map(|(number, cell)| Some((number, cell.lock.try_lock()?)))
+    }
+
+    /// The same; while there is none that is free, `client` decides which one is waited for.
     ///
     /// # Errors
     /// [`Busy`] if a busy script is there.
     pub async fn lock_keyless(&self, client: u64) -> Result<ShardGuards<'_>, Busy> {
-        let numbered = || (self.shards.len()..).zip(&self.keyless);
-        if let Some(free) = numbered().find_map(|(number, cell)| Some((number, cell.lock.try_lock()?))) {
+        if let Some(free) = self.try_lock_keyless() {
             return Ok(vec![free]);
         }
         let at = client as usize % self.keyless.len();

@@ -139,6 +139,7 @@ impl Call<'_, '_> {
         caller: Caller,
         gate: Gate,
     ) -> Flow {
+        let is_script = script.is_some();
         if let Some(plan) = script {
             self.server.cell(guards[at].0).script_holds.set(guards.iter().map(|(index, _)| *index));
             guards[at].1.vm.expect(plan);
@@ -187,6 +188,9 @@ impl Call<'_, '_> {
             };
             cx.call(self.entry, self.args)
         };
+        if is_script {
+            self.server.cell(guards[at].0).script_holds.clear();
+        }
         let outcome = outcome.unwrap_or_else(|error| {
             self.server.count_failure(&guards[0].1.shard, &error);
             Flow::Done

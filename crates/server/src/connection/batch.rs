@@ -33,6 +33,8 @@ pub enum Place {
         /// The keys' slot.
         slot: u16,
     },
+    /// Where scripts without keys run.
+    Keyless,
     /// Anywhere: it has no keys and needs no shard.
     Anywhere,
     /// By the general path: any shard, a session's or the server's command, an error.
@@ -132,7 +134,8 @@ impl<'a> Batch<'a> {
     /// Whether request `at` calls a script and was planned with flags that have changed, by a request before it even.
     #[inline]
     pub fn is_outdated(&self, at: usize, server: &Server) -> bool {
-        matches!(self.plans[at].place, Place::Script { .. }) && server.scripts.basis() != self.basis
+        matches!(self.plans[at].place, Place::Script { .. } | Place::Keyless)
+            && server.scripts.basis() != self.basis
     }
 
     /// The keys that its requests will look up, in their order.
@@ -204,6 +207,7 @@ impl Places {
         let Ok(call) = ScriptCall::parse(entry.command, args) else { return Place::General };
         let flags = server.scripts.settings.default_flags();
         match moonshard_scripting::plan(&server.scripts.registry, call.script, call.keys, flags) {
+            Ok(ScriptPlan::NoKeys) => Place::Keyless,
             Ok(ScriptPlan::Slot(slot)) => {
                 let index = shard_of_slot(slot, server.shards.len()) as u32;
                 call.keys.iter().for_each(|key| self.note_key(server, index, key, entry));

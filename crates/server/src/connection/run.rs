@@ -109,26 +109,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 break;
             }
             match plan.place {
-                Place::Shard { index } | Place::Script { index, .. } => {
-                    let guard = match &mut held {
-                        Some((held, guard)) if *held == index => guard,
-                        other => {
-                            // Released before the next is asked for: nobody holds two here.
-                            *other = None;
-                            let Some(guard) = server.shards[index as usize].lock.try_lock_for_spin() else {
-                                break;
-                            };
-                            &mut other.insert((index, guard)).1
-                        }
-                    };
+                Place::Shard { .. } | Place::Script { .. } | Place::Keyless => {
+                    let Some((index, guard)) = lock_at(server, &mut held, plan.place) else { break };
                     if batch.is_outdated(at, server) {
                         break;
                     }
-                    if let Place::Script { slot, .. } = plan.place {
-                        guard.vm.expect(ScriptPlan::Slot(slot));
+                    let is_script = !matches!(plan.place, Place::Shard { .. });
+                    match plan.place {
+                        Place::Script { slot, .. } => guard.vm.expect(ScriptPlan::Slot(slot)),
+                        Place::Keyless => guard.vm.expect(ScriptPlan::NoKeys),
+                        _ => {}
                     }
                     let (before, ahead) = (guard.logged, guard.shard.snapshot_pending());
-                    self.call(index as usize, guard, entry, batch.args(at), now_ms);
+                    self.call(*index as usize, guard, entry, batch.args(at), now_ms);
                     self.session.dependence.note(&server.persistence.log, before, guard.logged);
                     let walk = server.persistence.walk.to_wait_for(ahead, guard.shard.snapshot_pending());
                     self.session.awaits_walk = walk.unwrap_or(self.session.awaits_walk);
@@ -136,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let nanos = server.ticks.delta_as_nanos(begun, ended);
                     begun = ended;
                     guard.shard.stats.ran(entry.id, nanos);
-                    if matches!(plan.place, Place::Script { .. }) {
+                    if is_script {
                         server.script_took(guard, nanos, &self.session.client);
                     }
                     if server.is_notable(nanos) {
@@ -280,4 +273,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
     }
+}
+
+/// The lock of a request's shard, which may be the one that is `held`; none if it is not free.
+#[inline]
+fn lock_at<'h, 's>(
+    server: &'s Server,
+    held: &'h mut Option<(u32, Guard<'s, ShardState>)>,
+    place: Place,
+) -> Option<&'h mut (u32, Guard<'s, ShardState>)> {
+    let fits = match (&*held, place) {
+        (Some((held, _)), Place::Shard { index } | Place::Script { index, .. }) => *held == index,
+        (Some((held, _)), _) => *held as usize >= server.shards.len(),
+        (None, _) => false,
+    };
+    if !fits {
+        // Released before the next is asked for: nobody holds two here.
+        *held = None;
+        *held = Some(match place {
+            Place::Shard { index } | Place::Script { index, .. } => {
+                (index, server.shards[index as usize].lock.try_lock_for_spin()?)
+            }
+            _ => server.try_lock_keyless().map(|(index, guard)| (index as u32, guard))?,
+        });
+    }
+    held.as_mut()
 }

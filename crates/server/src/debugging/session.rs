@@ -177,6 +177,7 @@ impl Session<'_> {
             let Some(rng) = rng else { return Ok(()) };
             self.call(held, rng, vm, None);
         }
+        server.shards[first].script_holds.clear();
         if let Some((_, guard)) = guards.first_mut() {
             guard.shard.stats.ran(self.job.entry.id, started.elapsed().as_nanos() as u64);
         }
