@@ -222,6 +222,55 @@ fn writes_go_on_meanwhile() {
     }
 }
 
+/// The bytes of the log's files: of the base, and of all.
+fn lengths(server: &Server) -> (i64, i64) {
+    let folder = server.dir().join("appendonlydir");
+    let of = |part: &str| {
+        let names = names(server.dir()).into_iter().filter(|name| name.contains(part));
+        names.map(|name| std::fs::metadata(folder.join(name)).unwrap().len() as i64).sum::<i64>()
+    };
+    (of(".base."), of(".base.") + of(".incr."))
+}
+
+#[test]
+fn lengths_are_told_as_redis_tells_them() {
+    for kind in [Kind::Redis, Kind::Moonshard] {
+        let mut server = Server::start(kind, &[&LOGGED[..], &["--rdb-key-save-delay", "200"]].concat());
+        let mut client = server.connect();
+        let told =
+            |client: &mut Client| (number(client, "aof_base_size"), number(client, "aof_current_size"));
+        let write = |client: &mut Client| (0..300).for_each(|at| ok(client, &format!("SET key:{at} value")));
+        write(&mut client);
+        // Redis does not count the base with which a log begins.
+        assert!(told(&mut client).1 <= lengths(&server).1);
+        assert!(client.ask("BGREWRITEAOF").error().is_none());
+        let (mut last, mut rounds) = (0, 0);
+        loop {
+            let current = told(&mut client).1;
+            if !info(&mut client).contains("aof_rewrite_in_progress:1") {
+                break;
+            }
+            assert!(current >= last, "{current} bytes after {last}");
+            last = current;
+            rounds += 1;
+            ok(&mut client, "SET key:1 value");
+        }
+        assert!(rounds > 1 && last > 300);
+        let (base, current) = told(&mut client);
+        assert_eq!(current, lengths(&server).1);
+        // It has ended before the last write or after it.
+        assert!(base > current - 50 && base <= current, "{base} of {current}");
+        write(&mut client);
+        assert_eq!(told(&mut client).1, lengths(&server).1);
+        server.kill();
+        server.start_again().unwrap();
+        let mut client = server.connect();
+        assert_eq!(told(&mut client), lengths(&server));
+        write(&mut client);
+        assert_eq!(told(&mut client), (lengths(&server).0, lengths(&server).1));
+    }
+}
+
 #[test]
 fn what_is_said_while_something_is_written_is_what_redis_says() {
     let replies = [Kind::Redis, Kind::Moonshard].map(|kind| {

@@ -323,13 +323,18 @@ impl Server {
     /// Looks whether the disk is so late that replies have to wait for it, and sees to what nobody waits for.
     pub fn log_as_time_goes(&self, settings: &Settings) {
         let log = &self.persistence.log;
-        let (is_on, since) = (log.state() == State::On, log.unsynced_since_ms.load(Relaxed));
+        let (is_on, now_ms) = (log.state() == State::On, unix_ms());
+        let mut since = log.unsynced_since_ms.load(Relaxed);
         log.is_strict.store(is_on && settings.appendfsync == AppendFsync::Always, Relaxed);
+        if since != 0 && !self.may_sync_log(settings) {
+            // What may not be synced is not late.
+            log.unsynced_since_ms.store(now_ms, Relaxed);
+            since = now_ms;
+        }
         let is_overdue = is_on
             && settings.appendfsync == AppendFsync::EverySec
-            && self.may_sync_log(settings)
             && since != 0
-            && unix_ms().saturating_sub(since) > OVERDUE_MS;
+            && now_ms.saturating_sub(since) > OVERDUE_MS;
         if log.is_overdue.swap(is_overdue, Relaxed) != is_overdue {
             log.delays.fetch_add(u64::from(is_overdue), Relaxed);
             log.hurry();

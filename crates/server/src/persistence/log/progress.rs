@@ -1,7 +1,7 @@
 //! How far the log has come, and who waits for that.
 
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 
 /// Numbers of records; of each, everything up to it is meant.
@@ -12,6 +12,8 @@ pub struct Progress {
     /// So safe that a reply which waits for it may be sent.
     acknowledged: AtomicU64,
     waiting: Mutex<Vec<(u64, Waker)>>,
+    /// How many have waited of late: those that were woken last, and those that waited on.
+    regulars: AtomicUsize,
     /// How often all who wait were woken whether they waited in vain or not.
     rounds: AtomicU64,
 }
@@ -57,6 +59,11 @@ impl Progress {
         Poll::Pending
     }
 
+    /// Whether all wait again that have waited of late.
+    pub fn is_full(&self) -> bool {
+        self.waiting.lock().len() >= self.regulars.load(Relaxed)
+    }
+
     /// Wakes whoever waits, to look whether that is still so.
     pub fn wake_all(&self) {
         let waiting = {
@@ -74,13 +81,16 @@ impl Progress {
             return;
         }
         let mut ready = Vec::new();
-        self.waiting.lock().retain_mut(|(number, waker)| {
+        let mut waiting = self.waiting.lock();
+        self.regulars.store(waiting.len(), Relaxed);
+        waiting.retain_mut(|(number, waker)| {
             let waits = *number > acknowledged;
             if !waits {
                 ready.push(std::mem::replace(waker, Waker::noop().clone()));
             }
             waits
         });
+        drop(waiting);
         ready.into_iter().for_each(Waker::wake);
     }
 }
@@ -119,15 +129,19 @@ mod tests {
         assert_eq!(progress.waiting.lock().len(), 2);
         progress.publish(0, 0);
         assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (0, 0));
+        assert!(progress.is_full(), "nobody was woken yet");
         progress.publish(2, 2);
+        // One of two waits on.
+        assert!(!progress.is_full());
         assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 0));
         assert!(poll(2, &mut early_place, &early_waker).is_ready());
+        assert!(poll(3, &mut early_place, &early_waker).is_pending() && progress.is_full());
         assert_eq!(progress.synced(), 2);
         // Who was woken in vain waits again.
         progress.wake_all();
         assert!(poll(3, &mut late_place, &late_waker).is_pending());
         progress.publish(3, 3);
         progress.publish(3, 3);
-        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (1, 2));
+        assert_eq!((early.0.load(Relaxed), late.0.load(Relaxed)), (2, 2));
     }
 }

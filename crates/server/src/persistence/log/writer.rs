@@ -2,20 +2,25 @@
 //! whose clients wait, or on one of its own.
 
 use super::output::{Failure, Output, Syncing};
-use super::{Log, Order, State};
+use super::{Log, Order, QUICK_STEP_NANOS, State};
 use crate::config::{AppendFsync, Settings};
 use crate::persistence::Activity;
 use crate::server::{Server, unix_ms};
 use moonshard_journal::Collected;
 use std::io;
 use std::sync::atomic::{Ordering::Relaxed, Ordering::SeqCst};
-use std::thread::{park, park_timeout};
+use std::thread::{park, park_timeout, sleep};
 use std::time::{Duration, Instant};
 
 /// Time between two syncs of `everysec`.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// After a failure, so long until the next attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// The part of a sync's time that is waited for more to sync, and the part of that between two looks.
+const PATIENCE: u32 = 4;
+/// The longest time that is waited for more.
+const PATIENCE_MAX: Duration = Duration::from_millis(5);
 
 /// What takes records from the journals to the disk, one step after another.
 pub(super) struct Writer {
@@ -242,11 +247,28 @@ fn note_outcome(server: &Server, outcome: &Result<(), Failure>) {
     }
 }
 
+impl Log {
+    /// Waits for those whose replies have gone out with the last sync, if their next requests come soon and syncs take
+    /// long: or else each sync would be for half of the clients, and the other half would wait for the next.
+    fn await_regulars(&self) {
+        let nanos = self.step_nanos[0].load(Relaxed);
+        if !self.is_strict() || nanos < QUICK_STEP_NANOS || self.failure().is_some() {
+            return;
+        }
+        let begun = Instant::now();
+        let most = Duration::from_nanos(nanos / u64::from(PATIENCE)).min(PATIENCE_MAX);
+        while !self.progress.is_full() && begun.elapsed() < most {
+            sleep(most / PATIENCE);
+        }
+    }
+}
+
 /// The log's thread: takes a step whenever it is called, and again and again after a failure. Runs as long as the process
 /// does.
 pub(super) fn run(server: &Server) {
     let log = &server.persistence.log;
     loop {
+        log.await_regulars();
         // Before the step: whoever calls later is seen afterwards.
         log.is_called.store(false, SeqCst);
         let Some(is_done) = log.with_writer(|writer| writer.step(server)) else { return };
