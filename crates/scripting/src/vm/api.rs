@@ -379,7 +379,11 @@ unsafe extern "C-unwind" fn loadstring(state: *mut lua_State) -> c_int {
 unsafe fn loaded(state: *mut lua_State, text: &[u8], name: *const c_char) -> c_int {
     // SAFETY: called by C functions with Lua's strings, which end with a NUL.
     unsafe {
-        if lua::load_text(state, text, CStr::from_ptr(name)) == ffi::LUA_OK {
+        let name = CStr::from_ptr(name);
+        if lua::load_text(state, text, name) == ffi::LUA_OK {
+            if let Some(opcodes) = Bridge::of(state).opcodes {
+                opcodes.replace(state, name);
+            }
             return 1;
         }
         ffi::lua_pushnil(state);

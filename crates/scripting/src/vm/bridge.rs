@@ -1,5 +1,6 @@
 //! What the functions that scripts call share with the VM that runs them.
 
+use super::bytecode::Opcodes;
 use super::interrupt::Interruptible;
 use super::random::Lrand48;
 use super::register::Registered;
@@ -32,6 +33,8 @@ pub(crate) struct Bridge {
     pub(super) registering: Option<Vec<Registered>>,
     /// Whether a debugger watches the running script.
     pub(super) debugged: bool,
+    /// How what scripts compile is changed, as scripts are.
+    pub(super) opcodes: Option<Opcodes>,
     gc_touched: bool,
     /// What the running script has done so far.
     pub(super) usage: Usage,
@@ -83,6 +86,7 @@ impl Bridge {
             start: Start { function: 0, keys: &[], argv: &[] },
             registering: None,
             debugged: false,
+            opcodes: None,
             gc_touched: false,
             usage: Usage::default(),
             clock: quanta::Clock::new(),

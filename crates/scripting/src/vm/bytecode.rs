@@ -9,7 +9,7 @@
 use super::aliases::{Load, Nest};
 use crate::lua::Lua;
 use mlua::ffi::{self, lua_State};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 
 /// The numbers of the instructions that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,27 @@ impl Opcodes {
         })
     }
 
+    /// Changes the function on top of the stack so that errors can be told their lines. Returns whether it may set a
+    /// global. Raises nothing.
+    ///
+    /// # Safety
+    /// A function is on top of the stack, which has room for one more.
+    pub(super) unsafe fn replace(&self, state: *mut lua_State, name: &CStr) -> bool {
+        let Some(Rewritten { code, sets_globals }) = self.rewrite(state) else { return true };
+        // SAFETY: the caller's promise; loading is protected by Lua itself.
+        unsafe {
+            if ffi::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), name.as_ptr()) == ffi::LUA_OK {
+                ffi::lua_replace(state, -2);
+                sets_globals
+            } else {
+                ffi::lua_pop(state, 1);
+                true
+            }
+        }
+    }
+
     /// Rewrites the function on top of the stack, or `None` if it is not understood.
-    pub(super) fn rewrite(&self, state: *mut lua_State) -> Option<Rewritten> {
+    fn rewrite(&self, state: *mut lua_State) -> Option<Rewritten> {
         let code = dump(state)?;
         let mut reader = Reader::new(&code);
         let mut out = reader.header()?.to_vec();

@@ -366,8 +366,9 @@ unsafe fn set_gc_pace(state: *mut ffi::lua_State) {
 impl Ready {
     fn new(control: &Arc<Control>, host: &VmHost) -> Result<Self, Error> {
         let mut lua = Lua::new()?;
-        let bridge = Box::new(Bridge::new(Arc::clone(control), Arc::clone(&host.shed)));
+        let mut bridge = Box::new(Bridge::new(Arc::clone(control), Arc::clone(&host.shed)));
         let sandbox = Sandbox::open(&mut lua, &bridge, host.jit, &host.settings)?;
+        bridge.opcodes = sandbox.opcodes();
         // SAFETY: the state is idle.
         unsafe { set_gc_pace(lua.state()) };
         lua.collect();

@@ -209,6 +209,8 @@ end
 
 function table_library.remove(...)
   if real[(...)] then return readonly_bare() end
+  -- LuaJIT's own takes what is missing for nil.
+  if type((...)) ~= 'table' then return raw_sort(...) end
   return raw_remove(...)
 end
 

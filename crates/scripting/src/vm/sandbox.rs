@@ -105,24 +105,15 @@ impl Sandbox {
         }
     }
 
-    /// Changes a compiled function on the stack so that errors can be told their lines. Returns whether it may set a
-    /// global.
+    /// As [`Opcodes::replace`]; a function that is not understood may set any global.
     fn rewrite(&self, lua: &mut Lua, name: &CStr) -> bool {
-        let state = lua.state();
-        // SAFETY: as in `keep_function`.
-        unsafe {
-            let Some(rewritten) = self.opcodes.and_then(|opcodes| opcodes.rewrite(state)) else {
-                return true;
-            };
-            let code = &rewritten.code;
-            if ffi::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), name.as_ptr()) == ffi::LUA_OK {
-                ffi::lua_replace(state, -2);
-                rewritten.sets_globals
-            } else {
-                ffi::lua_pop(state, 1);
-                true
-            }
-        }
+        // SAFETY: the function is on top of the stack of an idle state.
+        self.opcodes.is_none_or(|opcodes| unsafe { opcodes.replace(lua.state(), name) })
+    }
+
+    /// What the bytecode of this LuaJIT looks like, if it is understood.
+    pub(super) const fn opcodes(&self) -> Option<Opcodes> {
+        self.opcodes
     }
 
     /// Compiles a library and leaves on the stack what, called with two arguments, runs it. There must be no limit to
