@@ -136,6 +136,8 @@ pub struct Effects {
     commands: Commands,
     /// Whether the command that runs has said how to repeat it.
     is_said: bool,
+    /// Whether what commands do is not to be repeated, until this is taken back.
+    is_kept_back: bool,
 }
 
 impl Effects {
@@ -182,9 +184,14 @@ impl Effects {
     /// The same for `len` arguments that are not one after another anywhere.
     pub fn replay_each<'a>(&mut self, db: usize, len: usize, args: impl Iterator<Item = &'a [u8]>) {
         self.is_said = true;
-        if self.audience.hears_commands() {
+        if self.audience.hears_commands() && !self.is_kept_back {
             self.commands.push_each(db, len, args);
         }
+    }
+
+    /// Whether what commands do from now on is kept back: it is not repeated. What is due or evicted still is.
+    pub(crate) const fn keep_back(&mut self, kept_back: bool) {
+        self.is_kept_back = kept_back;
     }
 
     /// Says that the running command need not be repeated.

@@ -106,6 +106,12 @@ impl Keyspace<'_> {
         }
     }
 
+    /// Whether what commands do to the locked shards from now on is kept from the log and from replicas. Whoever turns
+    /// it on turns it off under the same locks.
+    pub fn keep_back(&mut self, kept_back: bool) {
+        self.each_shard().for_each(|shard| shard.effects.keep_back(kept_back));
+    }
+
     /// Notes what a command needs at its end to know whether it has said how to repeat it.
     pub(crate) fn begin_command(&mut self) {
         if let Some(shard) = self.first_shard() {

@@ -305,12 +305,16 @@ unsafe extern "C-unwind" fn set_repl(state: *mut lua_State) -> c_int {
         if ffi::lua_gettop(state) != 1 {
             errors::raise(state, "ERR redis.set_repl() requires two arguments.");
         }
-        if c_int_of(ffi::lua_tonumber(state, 1)) & !3 != 0 {
+        /// The bit for the log. That for replicas decides nothing: there are none.
+        const LOG: c_int = 1;
+        let targets = c_int_of(ffi::lua_tonumber(state, 1));
+        if targets & !3 != 0 {
             errors::raise(
                 state,
                 "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
             );
         }
+        Bridge::of(state).keep_back(targets & LOG == 0);
         0
     }
 }

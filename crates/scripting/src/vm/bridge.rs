@@ -36,6 +36,8 @@ pub(crate) struct Bridge {
     /// How what scripts compile is changed, as scripts are.
     pub(super) opcodes: Option<Opcodes>,
     gc_touched: bool,
+    /// Whether what the running script does is kept from the log.
+    keeps_back: bool,
     /// What the running script has done so far.
     pub(super) usage: Usage,
     pub(super) clock: quanta::Clock,
@@ -88,6 +90,7 @@ impl Bridge {
             debugged: false,
             opcodes: None,
             gc_touched: false,
+            keeps_back: false,
             usage: Usage::default(),
             clock: quanta::Clock::new(),
             stack_start: 0,
@@ -130,6 +133,21 @@ impl Bridge {
         self.cx = std::ptr::null_mut();
         self.start = Start { function: 0, keys: &[], argv: &[] };
         self.resp3
+    }
+
+    /// Whether what the running script does from now on is kept from the log.
+    pub(super) fn keep_back(&mut self, kept_back: bool) {
+        self.keeps_back |= kept_back;
+        // SAFETY: called by a function of the running script, which uses no other reference.
+        if let Some(cx) = unsafe { self.cx() } {
+            cx.keys.keep_back(kept_back);
+        }
+    }
+
+    /// Whether anything may still be kept back, which is then to be undone.
+    #[inline]
+    pub(super) fn take_keeps_back(&mut self) -> bool {
+        std::mem::take(&mut self.keeps_back)
     }
 
     /// The context of the running script.

@@ -511,6 +511,9 @@ impl Ready {
         }
         cx.keys.select(db);
         let resp3 = self.bridge.end();
+        if self.bridge.take_keeps_back() {
+            cx.keys.keep_back(false);
+        }
         let before = cx.reply.as_bytes().len();
         let outcome = ended.and_then(|()| to_reply::write(state, cx.reply, resp3, &mut self.bridge.frames));
         // Until here it can be ended: a reply may take longer than the script.
