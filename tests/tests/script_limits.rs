@@ -5,6 +5,7 @@ use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_tests::resp::Client;
 use moonshard_tests::server::{Server, under_test_is_redis};
 use moonshard_tests::waiting::until;
+use std::time::{Duration, Instant};
 
 const SHARDS: usize = 16;
 
