@@ -35,6 +35,8 @@ impl Call<'_, '_> {
             "EXPLAIN <script>|<sha1> <numkeys> [<key> ...] [<arg> ...]",
             "    Tell without running it whether a script compiles, its flags, which slots and shards its keys",
             "    are of, which globals it would miss or assign to, and which hash tag its keys have in common.",
+            "KILL SHA <sha1>",
+            "    Kill that script alone, wherever it runs.",
             "LIST",
             "    Return the scripts in the script cache: SHA1, how each is kept, length, flags, calls, last use.",
             "PROFILE START [<sha1>|<function> ...] | STOP | GET [<sha1>|<function>] [FOLDED]",
