@@ -135,15 +135,15 @@ impl Control {
         let _ = self.bell.set(bell);
     }
 
-    /// Begins a run of a script, or of a function, which has no SHA1, on this thread. Returns its number. `max_ms` is
-    /// the run's own limit, 0 for none, or [`UNTIMED`].
+    /// Begins a run of a script with these [bits](Sha::bits), or of a function, which has none, on this thread. Returns
+    /// its number. `max_ms` is the run's own limit, 0 for none, or [`UNTIMED`].
     #[inline]
-    pub(crate) fn begin(&self, sha: Option<&Sha>, max_ms: u64) -> u64 {
+    pub(crate) fn begin(&self, sha_bits: Option<u64>, max_ms: u64) -> u64 {
         let run = (self.state.load(Ordering::Relaxed) >> RUN_SHIFT) + 1;
         self.thread.store(signal::this_thread(), Ordering::Relaxed);
-        self.sha_bits.store(sha.map_or(0, Sha::bits), Ordering::Relaxed);
+        self.sha_bits.store(sha_bits.unwrap_or(0), Ordering::Relaxed);
         self.max_ms.store(max_ms, Ordering::Relaxed);
-        let kind = if sha.is_none() { FUNCTION } else { 0 };
+        let kind = if sha_bits.is_none() { FUNCTION } else { 0 };
         // Ordered before the look at the bell, as the watchdog orders its look at the state after `asleep`.
         self.state.swap((run << RUN_SHIFT) | kind | RUNNING, Ordering::SeqCst);
         if let Some(bell) = self.bell.get()
@@ -376,20 +376,20 @@ mod tests {
         let control = Control::new();
         let sha = Sha::of(b"");
         assert_eq!(control.kill(), Kill::NotBusy);
-        control.begin(Some(&sha), 0);
+        control.begin(Some(sha.bits()), 0);
         assert!(control.begin_writing());
         assert!(control.has_written());
         assert_eq!(control.kill(), Kill::Unkillable);
         assert_eq!(control.kill_even_if_written(), Kill::Killed);
         assert!(control.is_killed());
         assert!(control.end());
-        control.begin(Some(&sha), 0);
+        control.begin(Some(sha.bits()), 0);
         assert!(!control.is_killed() && !control.has_written());
         assert_eq!(control.running_sha_bits(), Some(sha.bits()));
         assert_eq!(control.kill(), Kill::Killed);
         assert!(!control.begin_writing());
         assert!(control.end());
-        control.begin(Some(&sha), 0);
+        control.begin(Some(sha.bits()), 0);
         assert!(control.begin_writing());
         control.did_not_write();
         assert!(!control.has_written());
@@ -402,8 +402,8 @@ mod tests {
         signal::install().unwrap();
         let controls = [Arc::new(Control::new()), Arc::new(Control::new())];
         let sha = Sha::of(b"");
-        let first = controls[0].begin(Some(&sha), 0);
-        controls[1].begin(Some(&sha), 0);
+        let first = controls[0].begin(Some(sha.bits()), 0);
+        controls[1].begin(Some(sha.bits()), 0);
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::NotBusy);
         controls[0].mark_slow(first);
         assert_eq!(kill_slow(&controls, Kind::Script), Kill::Killed);
@@ -416,7 +416,7 @@ mod tests {
         let controls = [Arc::new(Control::new()), Arc::new(Control::new()), Arc::new(Control::new())];
         let (one, other) = (Sha::of(b"one"), Sha::of(b"other"));
         for (control, sha) in controls.iter().zip([&one, &other, &one]) {
-            let run = control.begin(Some(sha), 0);
+            let run = control.begin(Some(sha.bits()), 0);
             control.mark_slow(run);
         }
         assert_eq!(kill_slow_script(&controls, &Sha::of(b"third")), Kill::NotBusy);
@@ -433,10 +433,10 @@ mod tests {
         signal::install().unwrap();
         let control = Control::new();
         let sha = Sha::of(b"");
-        let first = control.begin(Some(&sha), 7);
+        let first = control.begin(Some(sha.bits()), 7);
         assert_eq!(control.max_ms(), 7);
         control.end();
-        let second = control.begin(Some(&sha), 0);
+        let second = control.begin(Some(sha.bits()), 0);
         assert_eq!(control.kill_over(first, 7), Kill::NotBusy);
         assert!(!control.is_killed());
         assert_eq!(control.kill_over(second, 9), Kill::Killed);

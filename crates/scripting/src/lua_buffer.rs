@@ -87,9 +87,7 @@ impl<'m> Output<'m> {
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let room = self.room(bytes.len())?;
         // SAFETY: there is room for as many; memory that is borrowed mutably does not overlap.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), room.as_mut_ptr().cast(), bytes.len());
-        }
+        unsafe { copy(bytes, room.as_mut_ptr().cast()) };
         self.len += bytes.len();
         Ok(())
     }
@@ -104,6 +102,37 @@ impl<'m> Output<'m> {
     pub(crate) fn as_slice(&self) -> &[u8] {
         // SAFETY: the first `len` bytes are written.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.len) }
+    }
+}
+
+/// Copies bytes. A few are copied as two halves that overlap, which is less than a call.
+///
+/// # Safety
+/// There is room for them, elsewhere.
+#[inline(always)]
+unsafe fn copy(bytes: &[u8], to: *mut u8) {
+    /// The first and the last `N` of `len` bytes.
+    #[inline(always)]
+    unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: `len` is at least `N`.
+        unsafe {
+            let (first, last) = (from.cast::<[u8; N]>().read(), from.add(len - N).cast::<[u8; N]>().read());
+            to.cast::<[u8; N]>().write(first);
+            to.add(len - N).cast::<[u8; N]>().write(last);
+        }
+    }
+    let (from, len) = (bytes.as_ptr(), bytes.len());
+    // SAFETY: the caller's promise, and in each case the length is enough.
+    unsafe {
+        match len {
+            0 => {}
+            1 => to.write(*from),
+            2..4 => ends::<2>(from, to, len),
+            4..8 => ends::<4>(from, to, len),
+            8..16 => ends::<8>(from, to, len),
+            16..=32 => ends::<16>(from, to, len),
+            _ => std::ptr::copy_nonoverlapping(from, to, len),
+        }
     }
 }
 
@@ -170,4 +199,27 @@ fn push_long(
 fn remove(stack: LuaStack, slot: c_int) {
     // SAFETY: the slot was pushed by the caller.
     unsafe { ffi::lua_remove(stack.state(), slot) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_written_whole() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for len in 0..100 {
+            let mut memory = [const { MaybeUninit::uninit() }; 100];
+            let mut output = Output::new(&mut memory);
+            output.extend(&bytes[..len]).unwrap();
+            assert_eq!(output.as_slice(), &bytes[..len]);
+            assert_eq!(output.extend(&bytes[..101 - len]), Err(Stop::Full(101 - len)));
+            output.extend(&bytes[len..100]).unwrap();
+            assert_eq!(output.as_slice(), &bytes[..100]);
+            assert_eq!(output.push(0), Err(Stop::Full(1)));
+            output.take_back(60);
+            assert_eq!(output.put(*b"abc"), Ok(()));
+            assert_eq!(output.as_slice(), [&bytes[..40], b"abc"].concat());
+        }
+    }
 }

@@ -50,6 +50,13 @@ impl Sha {
     }
 }
 
+/// So that a map of scripts is asked for the bytes that a client sent, without a copy of them.
+impl std::borrow::Borrow<[u8; 40]> for Sha {
+    fn borrow(&self) -> &[u8; 40] {
+        &self.0
+    }
+}
+
 impl std::fmt::Debug for Sha {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

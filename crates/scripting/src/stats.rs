@@ -245,6 +245,13 @@ impl StatsTable {
         self.entries.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
+    /// The name of what is counted there; empty if nothing is.
+    #[inline]
+    pub(crate) fn name(&self, id: StatsId) -> &[u8] {
+        let entry = self.entries.get(id.0 as usize).and_then(Option::as_deref);
+        entry.map_or(&[], |stats| stats.name.as_bytes())
+    }
+
     /// Begins all counts anew.
     pub(crate) fn reset(&mut self) {
         for stats in self.entries.iter_mut().flatten() {

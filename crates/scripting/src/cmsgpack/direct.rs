@@ -60,7 +60,7 @@ impl Packer<'_, '_> {
     fn value(&mut self, value: Value<'_>, level: c_int) -> Result<(), Stop> {
         match value {
             Value::String(text) => self.string(text),
-            Value::Number(number) => self.head(Head::of_number(number)),
+            Value::Number(number) => self.number(number),
             Value::Table(table) if level < NESTING_MAX => self.table(table, level),
             Value::Boolean(boolean) => self.output.push(if boolean { 0xc3 } else { 0xc2 }),
             Value::Table(_) | Value::Other(_) | Value::Nil => self.output.push(0xc0),
@@ -70,8 +70,20 @@ impl Packer<'_, '_> {
     #[inline]
     fn string(&mut self, text: &[u8]) -> Result<(), Stop> {
         self.patience.spend_bytes(self.stack, text.len());
-        self.head(Head::of_string(text.len()))?;
+        match text.len() {
+            len @ 0..32 => self.output.push(0xa0 | len as u8)?,
+            len => self.head(Head::of_string(len))?,
+        }
         self.output.extend(text)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, number: f64) -> Result<(), Stop> {
+        let short = number as u8;
+        if f64::from(short) == number && short < 0x80 {
+            return self.output.push(short);
+        }
+        self.head(Head::of_number(number))
     }
 
     #[inline(always)]

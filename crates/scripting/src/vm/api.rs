@@ -3,7 +3,7 @@
 use super::bridge::Bridge;
 use super::call::{self, Outcome};
 use super::register;
-use super::{debugger, errors, sort, strings};
+use super::{debugger, errors, sort, strings, to_lua};
 use crate::lua;
 use crate::lua_stack::{LuaStack, c_int_of};
 use crate::sha::Sha;
@@ -19,9 +19,10 @@ const REDIS_VERSION_NUM: f64 = 0x0007_000f as f64;
 
 type Functions = &'static [(&'static CStr, ffi::lua_CFunction)];
 
+/// The functions that push replies of commands.
+const CALLS: Functions = &[(c"call", call::call), (c"pcall", call::pcall)];
+
 const REDIS: Functions = &[
-    (c"call", call::call),
-    (c"pcall", call::pcall),
     (c"log", log),
     (c"setresp", setresp),
     (c"sha1hex", sha1hex),
@@ -107,6 +108,12 @@ pub(super) unsafe fn push_redis(state: *mut lua_State, bridge: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe {
         push_functions(state, REDIS, bridge);
+        for (name, function) in CALLS {
+            ffi::lua_pushlightuserdata(state, bridge);
+            let upvalues = 1 + to_lua::push_upvalues(state);
+            ffi::lua_pushcclosure(state, *function, upvalues);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
         for (name, value) in CONSTANTS {
             ffi::lua_pushnumber(state, *value);
             ffi::lua_setfield(state, -2, name.as_ptr());

@@ -99,14 +99,17 @@ struct Compiled {
 /// What tells a script or function apart.
 #[derive(Clone, Copy, Debug)]
 enum Name {
-    Script(Sha),
+    /// Some of the bits of its SHA1, which is known where the script is counted.
+    Script {
+        sha_bits: u64,
+    },
     Function(FunctionId),
 }
 
 impl Name {
     const fn kind(self) -> Kind {
         match self {
-            Self::Script(_) => Kind::Script,
+            Self::Script { .. } => Kind::Script,
             Self::Function(_) => Kind::Function,
         }
     }
@@ -272,7 +275,14 @@ impl Vm {
             return Err(Error::NO_SCRIPT);
         };
         let (sha, text) = match script {
-            ScriptRef::Sha(sha) => (Sha::from_client(sha).ok_or(Error::NO_SCRIPT)?, None),
+            ScriptRef::Sha(sha) => {
+                // As clients send it, that is with small letters.
+                let sent: &[u8; 40] = sha.try_into().map_err(|_| Error::NO_SCRIPT)?;
+                if let Some(compiled) = ready.compiled.get(sent) {
+                    return Ok(*compiled);
+                }
+                (Sha::from_client(sha).ok_or(Error::NO_SCRIPT)?, None)
+            }
             ScriptRef::Text(text) => (recent::sha_of(text), Some(text)),
             ScriptRef::Function(name) => {
                 ready.refresh_functions(registry.libraries());
@@ -295,7 +305,7 @@ impl Vm {
     ) -> Result<ScriptCaller, Error> {
         let default_flags = self.host.settings.default_flags();
         let flags = match script.name {
-            Name::Script(_) => script.flags.or_default(default_flags),
+            Name::Script { .. } => script.flags.or_default(default_flags),
             Name::Function(_) => script.flags.of_function(default_flags),
         };
         let declared = flags.contains(ScriptFlags::DECLARED);
@@ -449,7 +459,7 @@ impl Ready {
                     function,
                     flags: script.flags(),
                     limits: script.shebang.limits,
-                    name: Name::Script(sha),
+                    name: Name::Script { sha_bits: sha.bits() },
                     stats: self.stats.insert(ScriptName::Script(sha)),
                 }
             }
@@ -481,12 +491,12 @@ impl Ready {
         let mut tape = Reply::reusing(std::mem::take(&mut self.bridge.tape), Encoding::Tape2);
         std::mem::swap(cx.reply, &mut tape);
         let stats = self.begin_counting(script);
-        let (sha, name): (Option<&Sha>, &[u8]) = match &script.name {
-            Name::Script(sha) => (Some(sha), sha.as_bytes()),
-            Name::Function(id) => (None, self.functions.set.entry(*id).name.as_bytes()),
+        let (sha_bits, name) = match script.name {
+            Name::Script { sha_bits } => (Some(sha_bits), self.stats.name(stats)),
+            Name::Function(id) => (None, self.functions.set.entry(id).name.as_bytes()),
         };
         let max_ms = if debugger.is_some() { UNTIMED } else { script.limits.max_ms };
-        let run = control.begin(sha, max_ms);
+        let run = control.begin(sha_bits, max_ms);
         let state = self.lua.state();
         self.bridge.begin(state, cx, run, name, call);
         match debugger {
@@ -562,7 +572,7 @@ impl Ready {
             return Ok(());
         }
         Err(match &script.name {
-            Name::Script(sha) => errors::of_script(state, sha.as_bytes()),
+            Name::Script { .. } => errors::of_script(state, self.stats.name(script.stats)),
             Name::Function(id) => errors::of_script(state, self.functions.set.entry(*id).name.as_bytes()),
         })
     }

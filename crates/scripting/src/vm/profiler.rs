@@ -2,6 +2,7 @@
 
 use super::{Compiled, Name, Ready};
 use crate::profile::{Frame, Profile, Spent};
+use crate::sha::Sha;
 use crate::signal;
 use crate::stats::ScriptName;
 use mlua::ffi::{self, lua_Debug, lua_State};
@@ -146,17 +147,17 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _event: *mut lua_Debug) 
 }
 
 impl Ready {
-    fn public_name(&self, script: &Compiled) -> ScriptName {
-        match script.name {
-            Name::Script(sha) => ScriptName::Script(sha),
+    fn public_name(&self, script: &Compiled) -> Option<ScriptName> {
+        Some(match script.name {
+            Name::Script { .. } => ScriptName::Script(Sha::from_client(self.stats.name(script.stats))?),
             Name::Function(id) => ScriptName::Function(self.functions.set.entry(id).name.clone()),
-        }
+        })
     }
 
     /// Begins the profile of a run that is about to start on this thread, if it is wanted.
     #[cold]
     pub(super) fn begin_profile(&mut self, script: &Compiled) {
-        if self.settings.profiling.wants(&self.public_name(script)) {
+        if self.public_name(script).is_some_and(|name| self.settings.profiling.wants(&name)) {
             self.bridge.interruptible.profiler = Some(Box::new(Profiler::new()));
             // SAFETY: the script is the current one of this thread, and the state is its own.
             unsafe { restore_hook(self.lua.state()) };
@@ -174,6 +175,8 @@ impl Ready {
     #[cold]
     fn keep_profile(&mut self, script: &Compiled, mut profiler: Profiler) {
         profiler.leave();
-        self.settings.profiling.add(self.public_name(script), profiler.profile);
+        if let Some(name) = self.public_name(script) {
+            self.settings.profiling.add(name, profiler.profile);
+        }
     }
 }

@@ -17,25 +17,29 @@ const SLOTS: c_int = 6;
 /// errors when memory runs out.
 #[inline]
 pub(super) unsafe fn push(state: *mut lua_State, tape: &[u8]) -> bool {
-    let mut tape = Tape::new(tape);
+    // Never borrowed, so that it stays in registers: the tape's length was written just now, and would be read together
+    // with its address, for which the processor waits until it is in the cache.
+    let mut first = Tape::new(tape);
     // SAFETY: the caller's promise.
     unsafe {
         ffi::luaL_checkstack(state, SLOTS, c"lua stack limit reach when parsing redis.call reply".as_ptr());
-        match tape.next() {
+        match first.next() {
+            Some(Item::Bulk(bytes)) => push_bytes(state, bytes),
+            Some(Item::Int(value)) => ffi::lua_pushnumber(state, value as f64),
+            Some(Item::Null2) => ffi::lua_pushboolean(state, 0),
+            Some(Item::Status(text)) => push_status(state, text),
             Some(Item::Error(line)) => {
                 push_error(state, line);
-                true
+                return true;
             }
             Some(item) => {
-                push_item(state, item, &mut tape, 0);
-                false
+                let mut rest = first;
+                push_item(state, item, &mut rest, 0);
             }
-            None => {
-                ffi::lua_pushnil(state);
-                false
-            }
+            None => ffi::lua_pushnil(state),
         }
     }
+    false
 }
 
 /// Pushes the error of a command.
@@ -81,7 +85,7 @@ unsafe fn push_item(state: *mut lua_State, item: Item<'_>, tape: &mut Tape<'_>, 
             Item::Null2 => ffi::lua_pushboolean(state, 0),
             Item::Null3 => ffi::lua_pushnil(state),
             Item::Bool(value) => ffi::lua_pushboolean(state, c_int::from(value)),
-            Item::Status(text) => push_field(state, c"ok".as_ptr(), |state| push_bytes(state, text)),
+            Item::Status(text) => push_status(state, text),
             Item::Double(value) => {
                 push_field(state, c"double".as_ptr(), |state| ffi::lua_pushnumber(state, value))
             }
@@ -115,6 +119,38 @@ unsafe fn push_item(state: *mut lua_State, item: Item<'_>, tape: &mut Tape<'_>, 
             }),
         }
     }
+}
+
+/// Pushes the table of a status, whose strings are upvalues if it is the usual one.
+///
+/// # Safety
+/// As `push_item`, in a function that [`push_upvalues`] made.
+#[inline]
+unsafe fn push_status(state: *mut lua_State, text: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::lua_createtable(state, 0, 1);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        if text == b"OK" {
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(3));
+        } else {
+            push_bytes(state, text);
+        }
+        ffi::lua_rawset(state, -3);
+    }
+}
+
+/// Pushes the upvalues that follow the bridge in functions which push replies. Returns how many they are.
+///
+/// # Safety
+/// Called in protected mode, with two slots free.
+pub(super) unsafe fn push_upvalues(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::lua_pushliteral(state, c"ok");
+        ffi::lua_pushliteral(state, c"OK");
+    }
+    2
 }
 
 /// Pushes a table with one field.
