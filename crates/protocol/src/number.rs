@@ -12,8 +12,8 @@ pub fn format_double(value: f64, out: &mut Vec<u8>) {
         out.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
         return;
     }
-    // Whole numbers that a double holds exactly print as integers in %.17g too.
-    if value.abs() < 1e15 && value.trunc() == value && !(value == 0.0 && value.is_sign_negative()) {
+    // A whole number of up to 17 digits prints as an integer in %.17g too: times in microseconds are such.
+    if value.abs() < 1e17 && value.trunc() == value && !(value == 0.0 && value.is_sign_negative()) {
         let mut digits = itoa::Buffer::new();
         out.extend_from_slice(digits.format(value as i64).as_bytes());
         return;
@@ -130,6 +130,28 @@ mod tests {
             format_double(value, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
+    }
+
+    #[test]
+    fn whole_numbers_print_as_their_digits_say() {
+        let texts = |value: f64| {
+            let (mut short, mut long) = (Vec::new(), Vec::new());
+            format_double(value, &mut short);
+            format_17g(value, &mut long);
+            (String::from_utf8(short).unwrap(), String::from_utf8(long).unwrap())
+        };
+        let mut random = 1_u64;
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // Of all lengths, some of them just beyond what is printed as an integer.
+            let value = ((random >> 7) >> (random % 57)) as f64;
+            for value in [value, -value, value.next_up().trunc()] {
+                let (short, long) = texts(value);
+                assert_eq!(short, long, "{value:e}");
+            }
+        }
+        let (short, long) = texts(1e17_f64.next_down());
+        assert_eq!((short.as_str(), long.as_str()), ("99999999999999984", "99999999999999984"));
     }
 
     #[test]
