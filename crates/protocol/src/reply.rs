@@ -145,11 +145,17 @@ impl Reply {
     /// `<kind><n>\r\n`, the head of most of RESP's types.
     #[inline]
     fn head(&mut self, kind: u8, n: i64) {
-        // One digit is by far the most common length.
-        if (0..10).contains(&n) {
-            self.out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']);
-            return;
+        // Most lengths have one or two digits, and a head of a known length takes no call to copy it.
+        let digit = |value: i64| b'0' + value as u8;
+        match n {
+            0..10 => self.out.extend_from_slice(&[kind, digit(n), b'\r', b'\n']),
+            10..100 => self.out.extend_from_slice(&[kind, digit(n / 10), digit(n % 10), b'\r', b'\n']),
+            _ => self.long_head(kind, n),
         }
+    }
+
+    #[inline(never)]
+    fn long_head(&mut self, kind: u8, n: i64) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
         self.out.reserve(digits.len() + 3);

@@ -73,6 +73,13 @@ struct Span {
     unquoted: bool,
 }
 
+impl Span {
+    #[inline]
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..).and_then(|rest| rest.get(..self.len as usize)).unwrap_or_default()
+    }
+}
+
 /// Finds requests in a read buffer. See the [module](self).
 #[derive(Debug, Default)]
 pub struct RequestParser {
@@ -123,10 +130,13 @@ impl RequestParser {
     /// each request's last one. `buffer` is the one that was parsed.
     pub fn collect<'a>(&'a self, buffer: &'a [u8], arguments: &mut Vec<&'a [u8]>, ends: &mut Vec<usize>) {
         let complete = self.ends.last().copied().unwrap_or(0);
-        arguments.extend(self.spans[..complete].iter().map(|span| {
-            let from = if span.unquoted { &self.unquoted[..] } else { buffer };
-            &from[span.start..span.start + span.len as usize]
-        }));
+        let spans = &self.spans[..complete];
+        if self.unquoted.is_empty() {
+            arguments.extend(spans.iter().map(|span| span.of(buffer)));
+        } else {
+            let from = |span: &Span| if span.unquoted { &self.unquoted[..] } else { buffer };
+            arguments.extend(spans.iter().map(|span| span.of(from(span))));
+        }
         ends.extend_from_slice(&self.ends);
     }
 
@@ -164,7 +174,9 @@ impl RequestParser {
     pub fn parse(&mut self, buffer: &[u8], requests_max: usize, limits: Limits) -> Result<(), ProtocolError> {
         while self.ends.len() < requests_max && self.pos < buffer.len() {
             let progressed = if self.arguments_left == 0 {
-                if buffer[self.pos] == b'*' {
+                if self.whole(buffer) {
+                    true
+                } else if buffer[self.pos] == b'*' {
                     self.multibulk_head(buffer, limits)?
                 } else {
                     self.inline(buffer)?
@@ -205,12 +217,30 @@ impl RequestParser {
         Ok(true)
     }
 
-    fn multibulk_head(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
-        if let Some(&[b'*', count @ b'1'..=b'9', b'\r', _]) = buffer.get(self.pos..self.pos + 4) {
-            self.pos += 4;
-            self.arguments_left = i64::from(count - b'0');
-            return self.arguments(buffer, limits);
+    /// Parses a request that is there as a whole, of up to nine arguments of up to [`SHORT_LEN_MAX`] bytes, which is
+    /// nearly all of the traffic and within any limits. False, and nothing has happened, if what comes is none.
+    #[inline]
+    fn whole(&mut self, buffer: &[u8]) -> bool {
+        let Some(&[b'*', count @ b'1'..=b'9', b'\r', _]) = buffer.get(self.pos..self.pos + 4) else {
+            return false;
+        };
+        let before = self.spans.len();
+        let mut at = self.pos + 4;
+        for _ in 0..count - b'0' {
+            let argument = short_bulk(buffer, at);
+            let Some((start, len)) = argument.filter(|(start, len)| start + len + 2 <= buffer.len()) else {
+                self.spans.truncate(before);
+                return false;
+            };
+            self.spans.push(Span { start, len: len as u32, unquoted: false });
+            at = start + len + 2;
         }
+        self.pos = at;
+        self.finish_request();
+        true
+    }
+
+    fn multibulk_head(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
         let Some((line, next)) = line_at(buffer, self.pos) else {
             let too_long = buffer.len() - self.pos > INLINE_LEN_MAX;
             return if too_long { Err(ProtocolError::MultibulkCountTooLong) } else { Ok(false) };
@@ -230,7 +260,6 @@ impl RequestParser {
     }
 
     /// Parses arguments until the request is complete (`true`) or the buffer used up (`false`).
-    #[inline]
     fn arguments(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
         while self.arguments_left > 0 {
             let len = match self.bulk_len {
@@ -253,21 +282,10 @@ impl RequestParser {
         Ok(true)
     }
 
-    #[inline]
     fn bulk_head(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
-        // Lengths of up to three digits are nearly all of the traffic.
-        if let Some(&[b'$', head @ b'1'..=b'9', ref digits @ ..]) = buffer.get(self.pos..) {
-            let mut len = usize::from(head - b'0');
-            for (at, &byte) in digits.iter().take(3).enumerate() {
-                match byte {
-                    b'0'..=b'9' => len = len * 10 + usize::from(byte - b'0'),
-                    b'\r' if at + 1 < digits.len() => {
-                        self.pos += at + 4;
-                        return Ok(Some(len));
-                    }
-                    _ => break,
-                }
-            }
+        if let Some((start, len)) = short_bulk(buffer, self.pos) {
+            self.pos = start;
+            return Ok(Some(len));
         }
         let Some((line, next)) = line_at(buffer, self.pos) else {
             let too_long = buffer.len() - self.pos > INLINE_LEN_MAX;
@@ -286,6 +304,31 @@ impl RequestParser {
         self.pos = next;
         Ok(Some(len as usize))
     }
+}
+
+/// The longest argument whose length is read in one step, in bytes.
+const SHORT_LEN_MAX: usize = 999;
+
+/// Where the bytes of an argument begin whose head lies at `at`, and how many there are, if the head is there and they
+/// are at most [`SHORT_LEN_MAX`] and at least one. Whether the bytes are there, the caller looks.
+#[inline]
+fn short_bulk(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
+    // The shortest argument takes as many bytes with its line end, so a head that is cut off is none here.
+    let Some(&[b'$', first, second, third, fourth, _]) = buffer.get(at..at + 6) else { return None };
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let (one, two, three) = (digit(first), digit(second), digit(third));
+    if one == 0 || one > 9 {
+        return None;
+    }
+    let (len, digits) = match () {
+        () if second == b'\r' => (one, 1),
+        () if two > 9 => return None,
+        () if third == b'\r' => (one * 10 + two, 2),
+        () if three > 9 || fourth != b'\r' => return None,
+        () => ((one * 10 + two) * 10 + three, 3),
+    };
+    debug_assert!((1..=SHORT_LEN_MAX).contains(&len));
+    Some((at + digits + 3, len))
 }
 
 /// The line at `pos` up to its CR, and the position after its LF, once both have arrived.
