@@ -257,6 +257,16 @@ impl<C> Entry<C> {
     /// Makes the value a string and leaves the expiry. Allocates only if the old value's place does not fit.
     #[inline]
     pub fn set_string(&mut self, value: &[u8]) {
+        let shape = self.shape();
+        if shape.code < OUTLINE && usize::from(shape.code) == value.len() {
+            self.write_inline(shape, value);
+        } else {
+            self.set_other_string(value);
+        }
+    }
+
+    #[inline(never)]
+    fn set_other_string(&mut self, value: &[u8]) {
         self.set_string_expiring(value, self.expiry_ms());
     }
 

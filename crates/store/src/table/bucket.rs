@@ -235,6 +235,17 @@ impl<T> Segment<T> {
         unsafe { &*self.address(bucket) }
     }
 
+    /// Where the slot's item lies.
+    ///
+    /// # Safety
+    /// The segment is alive and has more than `bucket` buckets, and the slot is one of a bucket's.
+    #[inline]
+    pub(super) unsafe fn item_at(self, bucket: usize, slot: usize) -> NonNull<T> {
+        debug_assert!(slot < SLOTS);
+        // SAFETY: by the caller's word the place is within the allocation, which is not at null.
+        unsafe { NonNull::new_unchecked((&raw mut (*self.address(bucket)).slots).cast::<T>().add(slot)) }
+    }
+
     /// # Safety
     /// The segment is alive and has more than `bucket` buckets; nobody else uses the bucket during `'a`.
     #[inline]

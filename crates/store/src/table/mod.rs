@@ -21,6 +21,7 @@ pub use crate::hash_seed::Seed;
 use crate::prefetch::{prefetch, prefetch_two};
 use bucket::{COUNT_STICKY, DISTANCE_MAX, SLOTS, Segment};
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 /// What a table holds: an owned handle of eight bytes to something that has a key.
 pub trait Item {
@@ -156,6 +157,30 @@ impl<'a, T: Item> OccupiedSlot<'a, T> {
     }
 }
 
+/// What a look at the home bucket of a key has found.
+enum Home<T> {
+    /// Its item, in the bucket.
+    Here(NonNull<T>),
+    /// No item of its, anywhere.
+    Nowhere,
+    /// Items that lie elsewhere, of which one may be the key's.
+    Elsewhere,
+}
+
+/// Whether two keys are the same. Most are short, and those are compared without a call.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() || one.len() > 16 {
+        return one == other;
+    }
+    let words =
+        (one.first_chunk::<8>(), one.last_chunk::<8>(), other.first_chunk::<8>(), other.last_chunk::<8>());
+    if let (Some(head), Some(tail), Some(other_head), Some(other_tail)) = words {
+        return head == other_head && tail == other_tail;
+    }
+    one == other
+}
+
 #[inline]
 fn home_of(hash: u64, buckets: usize) -> usize {
     (usize::from(hash as u16) * buckets) >> 16
@@ -214,13 +239,23 @@ impl<T: Item> Table<T> {
     /// The item of a key.
     #[inline]
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<&T> {
-        self.find(hash, key).map(|place| self.item(hash, place))
+        match self.look_home(hash, key) {
+            // SAFETY: it is an item of this table, which is borrowed for as long.
+            Home::Here(item) => Some(unsafe { item.as_ref() }),
+            Home::Nowhere => None,
+            Home::Elsewhere => self.find_elsewhere(hash, key).map(|place| self.item(hash, place)),
+        }
     }
 
     /// The item of a key, to change or to replace by one of the same key.
     #[inline]
     pub fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut T> {
-        self.find(hash, key).map(|place| self.item_mut(hash, place))
+        match self.look_home(hash, key) {
+            // SAFETY: as in `get`; the table is borrowed exclusively.
+            Home::Here(mut item) => Some(unsafe { item.as_mut() }),
+            Home::Nowhere => None,
+            Home::Elsewhere => self.find_elsewhere(hash, key).map(|place| self.item_mut(hash, place)),
+        }
     }
 
     /// The item of a key, to look at and then perhaps remove.
@@ -232,7 +267,13 @@ impl<T: Item> Table<T> {
     /// The item of a key, or the permission to insert it.
     #[inline]
     pub fn find_or_reserve(&mut self, hash: u64, key: &[u8]) -> Slot<'_, T> {
-        match self.find(hash, key) {
+        let found = match self.look_home(hash, key) {
+            // SAFETY: as in `get_mut`.
+            Home::Here(mut item) => return Slot::Occupied(unsafe { item.as_mut() }),
+            Home::Nowhere => None,
+            Home::Elsewhere => self.find_elsewhere(hash, key),
+        };
+        match found {
             Some(place) => Slot::Occupied(self.item_mut(hash, place)),
             None => Slot::Vacant(VacantSlot { table: self, hash }),
         }
@@ -341,6 +382,34 @@ impl<T: Item> Table<T> {
 
     fn is_first(&self, index: usize, fill: Fill) -> bool {
         self.first_index(index, fill.depth) == index
+    }
+
+    /// Looks for the item of a key in its home bucket, where nearly all are. What is found may be written to if the table
+    /// is borrowed exclusively.
+    #[inline(always)]
+    fn look_home(&self, hash: u64, key: &[u8]) -> Home<T> {
+        debug_assert_eq!(hash, self.hash(key));
+        if self.len == 0 {
+            return Home::Nowhere;
+        }
+        let segment = self.segment_of(hash);
+        let home = home_of(hash, self.buckets);
+        // SAFETY: the directory's segments are alive, the home is below `buckets`; `self` is borrowed.
+        let bucket = unsafe { segment.bucket(home) };
+        for slot in bucket.matches(tag_of(hash)) {
+            // SAFETY: a slot with a tag above zero is occupied.
+            if is_same(unsafe { bucket.item(slot) }.key(), key) {
+                // SAFETY: the bucket is one of the segment's.
+                return Home::Here(unsafe { segment.item_at(home, slot) });
+            }
+        }
+        if bucket.displaced() == 0 { Home::Nowhere } else { Home::Elsewhere }
+    }
+
+    /// The place of an item that is not in its home bucket.
+    #[inline(never)]
+    fn find_elsewhere(&self, hash: u64, key: &[u8]) -> Option<Place> {
+        self.find_displaced(self.segment_of(hash), home_of(hash, self.buckets), tag_of(hash), key)
     }
 
     #[inline]
