@@ -34,18 +34,27 @@ const COLLECTIONS: Acl =
 #[derive(Debug)]
 pub struct CommandTable {
     entries: Vec<Entry>,
-    /// Ids of the commands that are no subcommands, by the hash of their name; open addressing.
-    buckets: Box<[Option<Bucket>]>,
+    /// The names of the commands that are no subcommands.
+    names: Vec<Name>,
+    /// For each hash of a name its position in `names`, or [`NOBODY`]. No two names have the same hash.
+    homes: Box<[u16]>,
+    /// What makes it so.
+    multiplier: u64,
 }
 
-/// A place in the table: all that a look-up needs, so that it touches nothing else.
+/// A name and whose it is.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+struct Name {
     folded: Folded,
     /// Whether a name with the same [`Folded`] is the same name.
     is_exact: bool,
     id: CommandId,
 }
+
+/// The position of no name.
+const NOBODY: u16 = u16::MAX;
+/// The hashes of names are below this power of two: so many that a multiplier for which all differ is soon found.
+const HASH_BITS: u32 = 14;
 
 static TABLE: LazyLock<CommandTable> = LazyLock::new(|| CommandTable::new(commands::GROUPS));
 
@@ -57,25 +66,33 @@ impl CommandTable {
     }
 
     fn new(groups: &[&[&'static Command]]) -> Self {
-        let mut table = Self { entries: Vec::new(), buckets: Box::default() };
-        let mut top = Vec::new();
+        let (entries, names, homes) = (Vec::new(), Vec::new(), Box::default());
+        let mut table = Self { entries, names, homes, multiplier: 1 };
         for command in groups.iter().copied().flatten() {
-            top.push(table.add(command, command.meta.name.to_owned()));
-        }
-        let mut buckets = vec![None; (top.len() * 4).next_power_of_two()].into_boxed_slice();
-        let mask = buckets.len() - 1;
-        for id in top {
-            let name = table.entries[usize::from(id)].command.meta.name.as_bytes();
-            let folded = Folded::of(name);
+            let name = command.meta.name.as_bytes();
             let is_exact = name.len() <= FOLDED_LEN_MAX && name.iter().all(u8::is_ascii_alphabetic);
-            let mut at = folded.hash() & mask;
-            while buckets[at].is_some() {
-                at = (at + 1) & mask;
-            }
-            buckets[at] = Some(Bucket { folded, is_exact, id });
+            let id = table.add(command, command.meta.name.to_owned());
+            table.names.push(Name { folded: Folded::of(name), is_exact, id });
         }
-        table.buckets = buckets;
+        while !table.find_homes() {
+            table.multiplier = table.multiplier.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(2);
+        }
         table
+    }
+
+    /// Gives each name its home; false if two have the same one with this multiplier.
+    fn find_homes(&mut self) -> bool {
+        let mut homes = vec![NOBODY; 1 << HASH_BITS];
+        for (position, name) in self.names.iter().enumerate() {
+            let home = &mut homes[name.folded.hash(self.multiplier)];
+            if let Some(other) = self.names.get(usize::from(*home)) {
+                assert!(other.folded != name.folded, "two commands' names cannot be told apart");
+                return false;
+            }
+            *home = position as u16;
+        }
+        self.homes = homes.into();
+        true
     }
 
     fn add(&mut self, command: &'static Command, full_name: String) -> CommandId {
@@ -110,19 +127,14 @@ impl CommandTable {
     /// The command, not a subcommand, of this name in any case.
     #[inline]
     pub fn command(&self, name: &[u8]) -> Option<&Entry> {
-        let mask = self.buckets.len() - 1;
         let folded = Folded::of(name);
-        let mut at = folded.hash() & mask;
-        while let Some(bucket) = &self.buckets[at] {
-            if bucket.folded == folded {
-                let entry = &self.entries[usize::from(bucket.id)];
-                if bucket.is_exact || entry.command.meta.name.as_bytes().eq_ignore_ascii_case(name) {
-                    return Some(entry);
-                }
-            }
-            at = (at + 1) & mask;
+        let home = *self.homes.get(folded.hash(self.multiplier))?;
+        let known = self.names.get(usize::from(home))?;
+        if known.folded != folded {
+            return None;
         }
-        None
+        let entry = &self.entries[usize::from(known.id)];
+        (known.is_exact || entry.command.meta.name.as_bytes().eq_ignore_ascii_case(name)).then_some(entry)
     }
 
     fn subcommand(&self, container: &Entry, name: &[u8]) -> Option<&Entry> {
@@ -146,27 +158,37 @@ impl CommandTable {
     #[inline]
     pub fn find(&self, args: Args<'_>) -> Option<&Entry> {
         let entry = self.command(args.get(0)?)?;
-        if !entry.subcommands.is_empty() {
-            return match args.get(1) {
-                Some(name) => self.subcommand(entry, name),
-                None => Some(entry),
-            };
+        if entry.subcommands.is_empty() { Some(entry) } else { self.find_in(entry, args) }
+    }
+
+    #[inline(never)]
+    fn find_in<'t>(&'t self, container: &'t Entry, args: Args<'_>) -> Option<&'t Entry> {
+        match args.get(1) {
+            Some(name) => self.subcommand(container, name),
+            None => Some(container),
         }
-        Some(entry)
+    }
+
+    /// The command or subcommand of a request, if it can be called with so many arguments.
+    #[inline]
+    pub fn callable(&self, args: Args<'_>) -> Option<&Entry> {
+        let entry = self.find(args)?;
+        let command = entry.command;
+        let callable =
+            command.meta.arity.accepts(args.len()) && !matches!(command.handler, Handler::Container);
+        callable.then_some(entry)
     }
 
     /// The command or subcommand of a request with the right number of arguments.
     ///
     /// # Errors
     /// Redis' texts for an unknown command, an unknown subcommand and a wrong number of arguments.
-    #[inline]
     pub fn resolve(&self, args: Args<'_>) -> Result<&Entry, Error> {
-        let Some(entry) = self.find(args) else { return Err(self.unknown(args)) };
-        let container = matches!(entry.command.handler, Handler::Container);
-        if container || !entry.command.meta.arity.accepts(args.len()) {
-            return Err(Error::wrong_arity(&entry.full_name));
+        match (self.callable(args), self.find(args)) {
+            (Some(entry), _) => Ok(entry),
+            (None, Some(entry)) => Err(Error::wrong_arity(&entry.full_name)),
+            (None, None) => Err(self.unknown(args)),
         }
-        Ok(entry)
     }
 
     #[cold]
@@ -231,10 +253,9 @@ impl Folded {
     }
 
     #[inline]
-    const fn hash(self) -> usize {
-        let mixed =
-            (self.head ^ self.tail.rotate_left(29) ^ self.len as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> 40) as usize
+    const fn hash(self, multiplier: u64) -> usize {
+        let mixed = (self.head ^ self.tail.rotate_left(29) ^ self.len as u64).wrapping_mul(multiplier);
+        (mixed >> (u64::BITS - HASH_BITS)) as usize
     }
 }
 
