@@ -7,7 +7,7 @@ use crate::command::{Command, Entry, Flags, Handler, Route, ServerCommand, Sessi
 use crate::database_index::database_index;
 use crate::error::Error;
 use crate::exchange::{Exchange, Reach};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{COUNTS, Keyspace};
 use crate::rng::Rng;
 use crate::sample_reply::sample_reply;
 use crate::server_commands::ServerCommands;
@@ -192,7 +192,7 @@ impl Ctx<'_> {
     ///
     /// # Errors
     /// The error that was answered, if one was.
-    #[inline]
+    #[inline(always)]
     pub fn call(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         self.call_after(entry, args, |_| Ok(()))
     }
@@ -201,7 +201,7 @@ impl Ctx<'_> {
     ///
     /// # Errors
     /// The error that was answered, if one was.
-    #[inline]
+    #[inline(always)]
     pub fn call_after(
         &mut self,
         entry: &Entry,
@@ -238,7 +238,7 @@ impl Ctx<'_> {
     }
 
     /// Runs a command that was admitted.
-    #[inline]
+    #[inline(always)]
     fn run_admitted(&mut self, entry: &Entry, args: Args<'_>) -> CmdResult {
         let run = match entry.command.handler {
             Handler::Shard(run) => run,
@@ -312,8 +312,9 @@ impl Ctx<'_> {
 
     #[inline]
     fn count(&mut self, entry: &Entry, update: impl FnOnce(&mut crate::keyspace::CommandStats)) {
-        if let Some(shard) = self.keys.first_shard()
-            && let Some(stats) = shard.stats.commands.get_mut(usize::from(entry.id))
+        if COUNTS
+            && let Some(shard) = self.keys.first_shard()
+            && let Some(stats) = shard.stats.of(entry.id)
         {
             update(stats);
         }

@@ -151,6 +151,7 @@ impl Effects {
     }
 
     /// Notes a change that was counted, and is heard.
+    #[cold]
     pub fn note(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         self.events.push(Event { db, key: key.into(), class, name, message: Box::default() });
     }
@@ -167,6 +168,12 @@ impl Effects {
     /// Takes over an event that was noted elsewhere.
     pub fn take_over(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// More than 0 if events or commands wait to be taken.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        self.events.len() | usize::from(self.has_commands())
     }
 
     /// Whether events wait to be taken.

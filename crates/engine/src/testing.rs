@@ -3,7 +3,7 @@
 use crate::admission::Gate;
 use crate::command::{CommandTable, Route};
 use crate::effects::{Commands, Event};
-use crate::keyspace::{ExpiryMode, Keyspace, Shard, Shards};
+use crate::keyspace::{ExpiryMode, Keyspace, Shard, Shards, View};
 use crate::{Args, Caller, CmdResult, Ctx, Flow, Rng, Settings, Wait};
 use moonshard_protocol::{Encoding, Limits, Reply, RequestParser};
 use moonshard_store::Seed;
@@ -110,7 +110,11 @@ impl Engine {
         let mut all: Vec<_> = self.shards.iter_mut().map(Some).collect();
         let shards = if keyless { Shards::None } else { Shards::Many(&mut all) };
         let mut cx = Ctx {
-            keys: Keyspace::new(shards, self.db, self.now_ms, &self.settings).expiry_mode(mode),
+            keys: Keyspace::with_view(
+                shards,
+                View::new(self.db, self.now_ms, &self.settings).expiry_mode(mode),
+                &self.settings,
+            ),
             reply: &mut reply,
             caller,
             access: None,

@@ -212,8 +212,8 @@ impl Server {
             if all.len() < shard.stats.commands.len() {
                 all.resize(shard.stats.commands.len(), CommandStats::default());
             }
-            for (sum, &more) in all.iter_mut().zip(&shard.stats.commands) {
-                sum.add(more);
+            for (sum, more) in all.iter_mut().zip(&shard.stats.commands) {
+                sum.add(more.stats);
             }
         }
         all
@@ -223,8 +223,8 @@ impl Server {
     pub fn command_latencies(&self, shards: &[ShardFigures]) -> BTreeMap<CommandId, Latencies> {
         let mut all = self.latency.calls();
         for shard in shards {
-            for (id, latencies) in shard.stats.latencies.iter().enumerate() {
-                if let Some(latencies) = latencies {
+            for (id, counted) in shard.stats.commands.iter().enumerate() {
+                if let Some(latencies) = &counted.latencies {
                     all.entry(id as CommandId).or_default().add(latencies);
                 }
             }

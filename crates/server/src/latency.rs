@@ -77,11 +77,18 @@ impl Latency {
         self.sample(event, nanos / 1_000_000, unix_ms() / 1000);
     }
 
+    /// The shortest time, in nanoseconds, that the monitor samples.
+    pub fn slow_nanos(&self) -> u64 {
+        match self.threshold_ms() {
+            0 => u64::MAX,
+            millis => millis.saturating_mul(1_000_000),
+        }
+    }
+
     /// Whether the monitor is on, and something took longer than it tolerates.
     #[inline]
     pub fn is_slow(&self, nanos: u64) -> bool {
-        let threshold_ms = self.threshold_ms();
-        threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms
+        nanos >= self.slow_nanos()
     }
 
     fn sample(&self, event: Cow<'static, str>, millis: u64, unix_seconds: u64) {

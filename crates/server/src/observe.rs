@@ -7,6 +7,7 @@ use moonshard_engine::Args;
 use moonshard_engine::ScriptRef;
 use moonshard_engine::command::{Entry, Flags, Route};
 use moonshard_scripting::Sha;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Server {
     /// Notes that a command ran for so many nanoseconds.
@@ -20,7 +21,7 @@ impl Server {
     /// Whether the slow log or the latency monitor want to know of a command that took so long.
     #[inline]
     pub fn is_notable(&self, nanos: u64) -> bool {
-        self.slowlog.is_slow(nanos) || self.latency.is_slow(nanos)
+        nanos >= self.notable_nanos.load(Relaxed)
     }
 
     /// Tells the slow log and the latency monitor of a command that [`Server::is_notable`].

@@ -96,12 +96,12 @@ fn shed_worker() {
     tracing::warn!("a slow script keeps its I/O thread: no other thread took over its connections");
 }
 
-/// The shards that a script on this shard's VM has locked besides its own.
+/// The shards that the script on this shard's VM has locked, if there are others than its own.
 #[derive(Debug, Default)]
 pub struct HeldShards(Mutex<Vec<usize>>);
 
 impl HeldShards {
-    /// Notes what the script that is about to run holds.
+    /// Notes what the script that is about to run holds; nothing once it has run.
     pub fn set(&self, shards: impl Iterator<Item = usize>) {
         let mut held = self.0.lock();
         held.clear();

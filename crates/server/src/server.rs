@@ -29,7 +29,7 @@ use moonshard_scripting::{Control, Vm};
 use moonshard_store::Seed;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -66,6 +66,8 @@ pub struct Server {
     pub slowlog: Slowlog,
     /// The latency monitor.
     pub latency: Latency,
+    /// The shortest time of a command, in nanoseconds, of which one of the two wants to know.
+    pub notable_nanos: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data, should a replica ask for it.
@@ -209,6 +211,7 @@ impl Server {
             script_figures: ScriptFigures::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
+            notable_nanos: AtomicU64::new(u64::MAX),
             run_id,
             replication_id: Mutex::new(replication_id),
             started_ms: unix_ms(),
@@ -298,6 +301,7 @@ impl Server {
     pub fn observe_as(&self, settings: &Settings) {
         self.slowlog.configure(settings.slowlog_log_slower_than, settings.slowlog_max_len);
         self.latency.configure(settings.latency_monitor_threshold, settings.latency_tracking);
+        self.notable_nanos.store(self.slowlog.slow_nanos().min(self.latency.slow_nanos()), Relaxed);
         self.notify_as(settings.notify_keyspace_events);
         self.limit_tracking(settings.tracking_table_max_keys);
     }

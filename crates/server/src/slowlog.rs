@@ -67,11 +67,14 @@ impl Slowlog {
         (0..FAST_MICROS).contains(&self.slower_than.load(Relaxed))
     }
 
+    /// The shortest time, in nanoseconds, that is slow.
+    pub fn slow_nanos(&self) -> u64 {
+        u64::try_from(self.slower_than.load(Relaxed)).map_or(u64::MAX, |micros| micros.saturating_mul(1000))
+    }
+
     /// Whether a command that took so long was slow.
-    #[inline]
     pub fn is_slow(&self, nanos: u64) -> bool {
-        let slower_than = self.slower_than.load(Relaxed);
-        slower_than >= 0 && nanos / 1000 >= slower_than as u64
+        nanos >= self.slow_nanos()
     }
 
     /// Keeps a command that was slow. Of a script's text that is too long to be kept, `script` tells the name.

@@ -168,7 +168,7 @@ impl Shard {
 impl Keyspace<'_> {
     /// Takes note of the deadlines of the hash at `key`, whenever one was set.
     pub fn note_deadlines(&mut self, key: &[u8]) {
-        let db = self.db;
+        let db = self.view.db;
         let database = &mut self.shard(key).databases[db];
         let hash = database.table.hash(key);
         database.note_deadlines(hash, key);

@@ -22,7 +22,8 @@ const fn step_of(nanos: u64) -> usize {
     let nanos = if nanos < STEPS as u64 { STEPS as u64 } else { nanos };
     let power = nanos.ilog2() - STEP_BITS;
     let step = power as usize * STEPS + ((nanos >> power) as usize & (STEPS - 1));
-    if step < STEPS * POWERS { step } else { STEPS * POWERS - 1 }
+    let last = STEPS * POWERS - 1;
+    if step > last { last } else { step }
 }
 
 /// The longest time, in nanoseconds, that falls into a step.

@@ -15,12 +15,15 @@ pub use database::{Database, Garbage};
 pub use kind::Kind;
 pub use latencies::Latencies;
 pub use snapshot::Snapshot;
-pub use view::{Expiry, ExpiryMode, Keyspace, Shards};
+pub use view::{Expiry, ExpiryMode, Keyspace, Shards, View};
 
 use crate::command::{CommandId, CommandTable};
 use crate::effects::Effects;
 use crate::eviction::EvictionPool;
 use moonshard_store::Seed;
+
+/// Whether commands and scripts are counted and timed: always, but in the build that tells what this costs.
+pub const COUNTS: bool = !cfg!(moonshard_uncounted);
 
 /// What a shard counts of one command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +48,15 @@ impl CommandStats {
     }
 }
 
+/// What a shard has counted of one command, and how long its calls took, if there were any.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// The calls.
+    pub stats: CommandStats,
+    /// How long they took.
+    pub latencies: Option<Box<Latencies>>,
+}
+
 /// What a shard counts.
 #[derive(Clone, Debug, Default)]
 pub struct ShardStats {
@@ -61,30 +73,29 @@ pub struct ShardStats {
     /// Codes of errors that scripts were answered, until they are counted.
     pub script_errors: Vec<Box<[u8]>>,
     /// By command id.
-    pub commands: Vec<CommandStats>,
-    /// How long calls took, by command id, for those that were called.
-    pub latencies: Vec<Option<Box<Latencies>>>,
+    pub commands: Vec<Counted>,
 }
 
 impl ShardStats {
     /// Nothing counted yet, with room for every command.
     pub fn new() -> Self {
         let commands = CommandTable::get().entries().len();
-        Self {
-            commands: vec![CommandStats::default(); commands],
-            latencies: vec![None; commands],
-            ..Self::default()
-        }
+        Self { commands: vec![Counted::default(); commands], ..Self::default() }
     }
 
     /// Notes that a command, whose call was counted, ran for so many nanoseconds.
     #[inline]
     pub fn ran(&mut self, id: CommandId, nanos: u64) {
-        let id = usize::from(id);
-        if let (Some(stats), Some(latencies)) = (self.commands.get_mut(id), self.latencies.get_mut(id)) {
+        if COUNTS && let Some(Counted { stats, latencies }) = self.commands.get_mut(usize::from(id)) {
             stats.nanos += nanos;
             latencies.get_or_insert_default().record(nanos);
         }
+    }
+
+    /// Where calls of a command are counted.
+    #[inline]
+    pub fn of(&mut self, id: CommandId) -> Option<&mut CommandStats> {
+        self.commands.get_mut(usize::from(id)).map(|counted| &mut counted.stats)
     }
 }
 
@@ -146,6 +157,14 @@ impl Shard {
     pub fn keys_in_slot(&self, slot: u16) -> usize {
         let counts = self.slot_counts.as_deref().unwrap_or_default();
         counts.get(usize::from(slot) / self.shards).map_or(0, |&n| n as usize)
+    }
+
+    /// Whether nothing follows the commands that have run: there is nothing to be told, to be recorded, to be dropped or
+    /// to be counted, and no snapshot goes on that they may have added to. It costs one branch.
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        let waiting = self.effects.waiting() | self.garbage.len() | self.stats.script_errors.len();
+        waiting | usize::from(self.snapshot.is_some()) == 0
     }
 
     /// The number of shards of which this is one.

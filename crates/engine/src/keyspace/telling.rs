@@ -7,11 +7,15 @@ impl Keyspace<'_> {
     /// Tells that `key` changed. Every change of the keyspace is told here, once, after it was made.
     #[inline]
     pub fn changed(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
-        let db = self.db;
+        let db = self.view.db;
         if let Shards::One(shard) = &mut self.shards {
-            shard.effects.changed(class, event, db, key);
-            return;
+            return shard.effects.changed(class, event, db, key);
         }
+        self.changed_one_of_many(class, event, key);
+    }
+
+    #[inline(never)]
+    fn changed_one_of_many(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
         let effects = &mut self.shard(key).effects;
         effects.changes += 1;
         if effects.audience.hears_events() {
@@ -58,7 +62,7 @@ impl Keyspace<'_> {
     /// Notes an event of `key` with the first of the locked shards: all in one place, so that they keep their order.
     /// What was noted with the key's own shard, that it expired, came before.
     fn note_first(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
-        let db = self.db;
+        let db = self.view.db;
         let own = &mut self.shard(key).effects;
         let before = if own.has_events() { own.take_events() } else { Vec::new() };
         let Some(first) = self.first_shard() else { return };
@@ -93,7 +97,7 @@ impl Keyspace<'_> {
         if !self.replays() {
             return;
         }
-        let db = self.db;
+        let db = self.view.db;
         if let Some(effects) = self.gathered() {
             effects.replay_each(db, len, args);
         }

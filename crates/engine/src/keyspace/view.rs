@@ -41,28 +41,29 @@ pub enum Expiry {
     At(u64),
 }
 
-/// A command's view of the keyspace. See the [module](self).
-#[derive(Debug)]
-pub struct Keyspace<'a> {
-    pub(super) shards: Shards<'a>,
+/// What a command sees of any keyspace: the database, the moment, and how uses of keys are dated. It is the same for all
+/// commands of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
     pub(super) db: usize,
     pub(super) now_ms: u64,
+    clock: AccessClock,
     /// Microseconds beyond `now_ms`.
     micros: u16,
     mode: ExpiryMode,
     touch: bool,
-    clock: AccessClock,
-    pub(super) settings: &'a Settings,
 }
 
-/// Values with more elements than this are dropped off the request path.
-const LAZY_FREE_LEN: usize = 64;
-
-impl<'a> Keyspace<'a> {
-    /// A view of `shards` with database `db` selected, at Unix time `now_ms`.
-    pub fn new(shards: Shards<'a>, db: usize, now_ms: u64, settings: &'a Settings) -> Self {
+impl View {
+    /// Database `db`, at Unix time `now_ms`.
+    pub const fn new(db: usize, now_ms: u64, settings: &Settings) -> Self {
         let clock = AccessClock::new(now_ms, settings);
-        Self { shards, db, now_ms, micros: 0, mode: ExpiryMode::DeleteWhenDue, touch: true, clock, settings }
+        Self { db, now_ms, clock, micros: 0, mode: ExpiryMode::DeleteWhenDue, touch: true }
+    }
+
+    /// Unix time in milliseconds.
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     /// With keys that are due treated as `mode` says.
@@ -82,36 +83,89 @@ impl<'a> Keyspace<'a> {
         self.touch = touch;
         self
     }
+}
+
+/// A command's view of the keyspace. See the [module](self).
+#[derive(Debug)]
+pub struct Keyspace<'a> {
+    pub(super) shards: Shards<'a>,
+    pub(super) view: View,
+    known: KnownKey,
+    pub(super) settings: &'a Settings,
+}
+
+/// A key whose hash was worked out before the command began. It is known by where its bytes are: the arguments of a command
+/// stay where they are for as long as it runs.
+#[derive(Clone, Copy, Debug)]
+struct KnownKey {
+    address: usize,
+    len: usize,
+    hash: u64,
+}
+
+impl KnownKey {
+    /// No key is at address 0.
+    const NONE: Self = Self { address: 0, len: 0, hash: 0 };
+
+    #[inline]
+    fn is_of(self, key: &[u8]) -> bool {
+        key.as_ptr().addr() == self.address && key.len() == self.len
+    }
+}
+
+/// Values with more elements than this are dropped off the request path.
+const LAZY_FREE_LEN: usize = 64;
+
+impl<'a> Keyspace<'a> {
+    /// `shards` with database `db` selected, at Unix time `now_ms`.
+    pub const fn new(shards: Shards<'a>, db: usize, now_ms: u64, settings: &'a Settings) -> Self {
+        Self::with_view(shards, View::new(db, now_ms, settings), settings)
+    }
+
+    /// `shards` as `view` shows them.
+    #[inline]
+    pub const fn with_view(shards: Shards<'a>, view: View, settings: &'a Settings) -> Self {
+        Self { shards, view, known: KnownKey::NONE, settings }
+    }
+
+    /// With the hash of the key at this very place, an argument of the command, worked out before.
+    #[inline]
+    pub fn knowing(mut self, key: Option<&[u8]>, hash: u64) -> Self {
+        if let Some(key) = key {
+            self.known = KnownKey { address: key.as_ptr().addr(), len: key.len(), hash };
+        }
+        self
+    }
 
     /// The moment at which the command runs: Unix time in milliseconds.
     pub const fn now_ms(&self) -> u64 {
-        self.now_ms
+        self.view.now_ms
     }
 
     /// The moment at which the command runs: Unix time in microseconds.
     pub const fn now_micros(&self) -> u64 {
-        self.now_ms * 1000 + self.micros as u64
+        self.view.now_ms * 1000 + self.view.micros as u64
     }
 
     /// Moves on to a later moment, Unix time in milliseconds and microseconds beyond it: for a script that waited.
     pub const fn advance(&mut self, now_ms: u64, micros: u16) {
-        self.now_ms = now_ms;
-        self.micros = micros;
+        self.view.now_ms = now_ms;
+        self.view.micros = micros;
     }
 
     /// The selected database.
     pub const fn db(&self) -> usize {
-        self.db
+        self.view.db
     }
 
     /// Selects another database, which exists.
     pub const fn select(&mut self, db: usize) {
-        self.db = db;
+        self.view.db = db;
     }
 
     /// How uses of keys are dated and counted.
     pub const fn clock(&self) -> &AccessClock {
-        &self.clock
+        &self.view.clock
     }
 
     /// Whether `key`'s shard is locked.
@@ -138,11 +192,16 @@ impl<'a> Keyspace<'a> {
     pub(super) fn shard(&mut self, key: &[u8]) -> &mut Shard {
         match &mut self.shards {
             Shards::One(shard) => shard,
-            Shards::Many(shards) => match &mut shards[shard_of_slot(slot(key), shards.len())] {
-                Some(shard) => shard,
-                None => unreachable!("a command touched a key of a shard that it had not locked"),
-            },
+            Shards::Many(shards) => Self::shard_of_many(shards, key),
             Shards::None => unreachable!("a command without keys touched a key"),
+        }
+    }
+
+    #[inline(never)]
+    fn shard_of_many<'s>(shards: &'s mut [Option<&'a mut Shard>], key: &[u8]) -> &'s mut Shard {
+        match &mut shards[shard_of_slot(slot(key), shards.len())] {
+            Some(shard) => shard,
+            None => unreachable!("a command touched a key of a shard that it had not locked"),
         }
     }
 
@@ -155,27 +214,24 @@ impl<'a> Keyspace<'a> {
     }
 
     /// Deletes `key`, or fields of its hash, if they are due. Every access comes by here first.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, key: &[u8]) -> (&mut Shard, u64) {
-        let (db, now_ms, mode) = (self.db, self.now_ms, self.mode);
-        let lazy = self.settings.lazy_expire;
+        let (db, now_ms, mode) = (self.view.db, self.view.now_ms, self.view.mode);
+        let (lazy, known) = (self.settings.lazy_expire, self.known);
         let shard = self.shard(key);
-        let hash = shard.databases[db].table.hash(key);
-        if shard.databases[db].expiring > 0 && mode == ExpiryMode::DeleteWhenDue {
-            let due = shard.databases[db].table.get(hash, key).and_then(Entry::expiry_ms);
-            if due.is_some_and(|at| at <= now_ms) {
-                shard.expire(db, hash, key, lazy);
-            }
-        }
-        if shard.databases[db].field_schedule.is_due(now_ms) && mode == ExpiryMode::DeleteWhenDue {
-            shard.expire_fields(db, key, now_ms, usize::MAX, lazy);
+        let database = &shard.databases[db];
+        let hash = if known.is_of(key) { known.hash } else { database.table.hash(key) };
+        if mode == ExpiryMode::DeleteWhenDue
+            && (database.expiring > 0 || database.field_schedule.is_due(now_ms))
+        {
+            shard.delete_if_due(db, hash, key, now_ms, lazy);
         }
         (shard, hash)
     }
 
     /// The entry of `key`, without counting as a use of it.
     pub fn peek(&mut self, key: &[u8]) -> Option<&Entry> {
-        let db = self.db;
+        let db = self.view.db;
         let (shard, hash) = self.settle(key);
         shard.databases[db].table.get(hash, key)
     }
@@ -183,10 +239,10 @@ impl<'a> Keyspace<'a> {
     /// The entry of `key` as it is, for commands that look at several at once after having read each; a key that is
     /// due is not there.
     pub fn get(&self, key: &[u8]) -> Option<&Entry> {
-        let table = &self.shard_ref(key)?.databases[self.db].table;
+        let table = &self.shard_ref(key)?.databases[self.view.db].table;
         let entry = table.get(table.hash(key), key)?;
-        let due =
-            self.mode == ExpiryMode::DeleteWhenDue && entry.expiry_ms().is_some_and(|at| at <= self.now_ms);
+        let due = self.view.mode == ExpiryMode::DeleteWhenDue
+            && entry.expiry_ms().is_some_and(|at| at <= self.view.now_ms);
         (!due).then_some(entry)
     }
 
@@ -194,7 +250,7 @@ impl<'a> Keyspace<'a> {
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
         self.foresee_miss(key);
-        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (db, clock, touch) = (self.view.db, self.view.clock, self.view.touch);
         let alone = matches!(self.shards, Shards::One(_));
         let (shard, hash) = self.settle(key);
         let Shard { databases, stats, effects, .. } = shard;
@@ -251,7 +307,7 @@ impl<'a> Keyspace<'a> {
     /// The entry of `key`, counting as a read but not as a use.
     pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
         self.foresee_miss(key);
-        let db = self.db;
+        let db = self.view.db;
         let alone = matches!(self.shards, Shards::One(_));
         let (shard, hash) = self.settle(key);
         let Shard { databases, stats, effects, .. } = shard;
@@ -265,7 +321,7 @@ impl<'a> Keyspace<'a> {
 
     /// The same, without telling of a key that is not there.
     pub fn examine(&mut self, key: &[u8]) -> Option<&Entry> {
-        let db = self.db;
+        let db = self.view.db;
         let (shard, hash) = self.settle(key);
         let Shard { databases, stats, .. } = shard;
         let found = databases[db].table.get(hash, key);
@@ -280,11 +336,11 @@ impl<'a> Keyspace<'a> {
 
     /// Whether a key that is due at this moment is deleted, rather than left to whom the commands come from.
     pub fn deletes_due(&self) -> bool {
-        self.mode == ExpiryMode::DeleteWhenDue
+        self.view.mode == ExpiryMode::DeleteWhenDue
     }
 
     fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (db, clock, touch) = (self.view.db, self.view.clock, self.view.touch);
         let (shard, hash) = self.settle(key);
         shard.preserve(db, hash, key);
         let changes = shard.effects.changes;
@@ -343,7 +399,7 @@ impl<'a> Keyspace<'a> {
     /// The entry of `key`, for writing, made when there is none; and whether it was made.
     fn entry_or(&mut self, key: &[u8], make: impl FnOnce() -> Entry) -> (&mut Entry, bool) {
         self.foresee_new(key);
-        let (db, clock, touch) = (self.db, self.clock, self.touch);
+        let (db, clock, touch) = (self.view.db, self.view.clock, self.view.touch);
         let (shard, hash) = self.settle(key);
         shard.preserve(db, hash, key);
         let changes = shard.effects.changes;
@@ -373,7 +429,7 @@ impl<'a> Keyspace<'a> {
     #[inline]
     pub fn set_str(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
         self.foresee_new(key);
-        let (db, clock) = (self.db, self.clock);
+        let (db, clock) = (self.view.db, self.view.clock);
         let lazy = self.settings.lazy_free;
         let (shard, hash) = self.settle(key);
         shard.preserve(db, hash, key);
@@ -415,7 +471,7 @@ impl<'a> Keyspace<'a> {
     /// Makes `key` hold `value`, whatever it held before.
     pub fn put(&mut self, key: &[u8], value: Value, expiry: Option<u64>) {
         self.foresee_new(key);
-        let (db, clock) = (self.db, self.clock);
+        let (db, clock) = (self.view.db, self.view.clock);
         self.remove(key);
         let shard = self.shard(key);
         let hash = shard.databases[db].table.hash(key);
@@ -430,7 +486,7 @@ impl<'a> Keyspace<'a> {
 
     /// Puts `entry` into the selected database, in place of whatever its key held there.
     pub fn insert(&mut self, entry: Entry) {
-        let db = self.db;
+        let db = self.view.db;
         self.remove(entry.key());
         self.foresee_new(entry.key());
         let shard = self.shard(entry.key());
@@ -450,7 +506,7 @@ impl<'a> Keyspace<'a> {
     /// # Errors
     /// The entry, if its key is there already.
     pub fn insert_new(&mut self, mut entry: Entry, told: Option<Use>) -> Result<(), Entry> {
-        let (db, clock) = (self.db, self.clock);
+        let (db, clock) = (self.view.db, self.view.clock);
         let (shard, hash) = self.settle(entry.key());
         shard.preserve(db, hash, entry.key());
         entry.set_access(clock.told(told));
@@ -478,7 +534,7 @@ impl<'a> Keyspace<'a> {
     /// Removes `key`, its value dropped off the request path when that would take long and `lazy` allows it. Returns
     /// whether it was there.
     pub fn unlink(&mut self, key: &[u8], lazy: bool) -> bool {
-        let db = self.db;
+        let db = self.view.db;
         let (shard, hash) = self.settle(key);
         let Some(entry) = shard.detach(db, hash, key) else { return false };
         discard(&mut shard.garbage, Garbage::Entry(entry), lazy);
@@ -487,14 +543,14 @@ impl<'a> Keyspace<'a> {
 
     /// Takes `key`'s entry out of the keyspace.
     pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
-        let db = self.db;
+        let db = self.view.db;
         let (shard, hash) = self.settle(key);
         shard.detach(db, hash, key)
     }
 
     /// Sets or takes away `key`'s expiry. Returns whether the key is there.
     pub fn set_expiry(&mut self, key: &[u8], at: Option<u64>) -> bool {
-        let db = self.db;
+        let db = self.view.db;
         let (shard, hash) = self.settle(key);
         shard.preserve(db, hash, key);
         let database = &mut shard.databases[db];
@@ -606,6 +662,21 @@ impl Shard {
         let Some(entry) = self.detach(db, hash, key) else { return false };
         discard(&mut self.garbage, Garbage::Entry(entry), lazy);
         true
+    }
+
+    /// Deletes a key, or fields of its hash, if they are due.
+    #[inline(never)]
+    fn delete_if_due(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64, lazy: bool) {
+        let database = &self.databases[db];
+        if database.expiring > 0 {
+            let due = database.table.get(hash, key).and_then(Entry::expiry_ms);
+            if due.is_some_and(|at| at <= now_ms) {
+                self.expire(db, hash, key, lazy);
+            }
+        }
+        if self.databases[db].field_schedule.is_due(now_ms) {
+            self.expire_fields(db, key, now_ms, usize::MAX, lazy);
+        }
     }
 
     /// Deletes a key that is due, and tells it.

@@ -9,7 +9,7 @@ use moonshard_store::Entry;
 impl Keyspace<'_> {
     /// Keys of the selected database in the locked shards, those included that are due but were not looked at.
     pub fn len(&self) -> usize {
-        let db = self.db;
+        let db = self.view.db;
         match &self.shards {
             Shards::None => 0,
             Shards::One(shard) => shard.databases[db].len(),
@@ -24,7 +24,7 @@ impl Keyspace<'_> {
 
     /// Visits every key of the selected database in the locked shards, but for those that are due. O(n).
     pub fn each_entry(&mut self, mut visit: impl FnMut(&Entry)) {
-        let (db, due_ms) = (self.db, self.due_ms());
+        let (db, due_ms) = (self.view.db, self.due_ms());
         for shard in self.each_shard() {
             let alive = |entry: &&Entry| !is_due(entry, due_ms);
             shard.databases[db].table.iter().filter(alive).for_each(&mut visit);
@@ -34,7 +34,7 @@ impl Keyspace<'_> {
     /// Draws a key of the locked shards uniformly and shows it to `visit`. Keys that are due go on the way. Returns
     /// whether there was one. O(shards).
     pub fn random_key(&mut self, rng: &mut Rng, visit: impl FnOnce(&[u8])) -> bool {
-        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_expire);
+        let (db, due_ms, lazy) = (self.view.db, self.due_ms(), self.settings.lazy_expire);
         loop {
             let total = self.len();
             if total == 0 {
@@ -86,7 +86,7 @@ impl Keyspace<'_> {
         wanted: impl Fn(&Entry) -> bool,
         mut visit: impl FnMut(&[u8]),
     ) -> (Cursor, usize) {
-        let (db, due_ms, lazy) = (self.db, self.due_ms(), self.settings.lazy_expire);
+        let (db, due_ms, lazy) = (self.view.db, self.due_ms(), self.settings.lazy_expire);
         let Some(shard) = self.each_shard().find(|shard| shard.index == cursor.shard) else {
             unreachable!("an iteration in a shard that is not locked")
         };
@@ -137,7 +137,7 @@ impl Keyspace<'_> {
 
     /// The time up to which keys are due; none ever is at 0.
     fn due_ms(&self) -> u64 {
-        if self.deletes_due() { self.now_ms } else { 0 }
+        if self.deletes_due() { self.view.now_ms } else { 0 }
     }
 }
 

@@ -3,9 +3,10 @@
 use super::LogEntry;
 use crate::clients::Client;
 use crate::commands::describe_client;
+use crate::connection::Session;
 use crate::server::{Server, unix_ms};
 use moonshard_engine::acl::{Denial, Denials};
-use moonshard_engine::command::CommandId;
+use moonshard_engine::command::{CommandId, Entry};
 
 /// Writes what is denied to a client into the log.
 pub struct Heard<'a> {
@@ -19,6 +20,12 @@ impl<'a> Heard<'a> {
     /// What is denied to this client, which runs this command, is heard.
     pub const fn new(server: &'a Server, client: &'a Client, command: Option<CommandId>) -> Self {
         Self { server, client, command }
+    }
+
+    /// The same of a call that a session's client is not shown to make yet; `None` if its user may do everything.
+    #[inline]
+    pub fn of_call(server: &'a Server, session: &'a Session, entry: &Entry) -> Option<Self> {
+        session.identity.is_restricted().then(|| Self::new(server, &session.client, Some(entry.id)))
     }
 }
 

@@ -54,6 +54,12 @@ impl Identity {
         self.logged_in
     }
 
+    /// Whether there is something that the user may not do.
+    #[inline]
+    pub const fn is_restricted(&self) -> bool {
+        self.restricted
+    }
+
     /// What the user may do, if it is not everything.
     #[inline]
     pub fn access<'a>(&'a self, denials: &'a dyn Denials) -> Option<Access<'a>> {

@@ -9,7 +9,7 @@ use crate::shards::{ShardGuards, ShardState, in_their_places};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::{Entry, Route};
 use moonshard_engine::cursor;
-use moonshard_engine::keyspace::{CommandStats, ExpiryMode, Keyspace, Shards};
+use moonshard_engine::keyspace::{CommandStats, ExpiryMode, Keyspace, Shards, View};
 use moonshard_engine::slot::{shard_of_slot, slot};
 use moonshard_engine::{Args, Caller, Ctx, Error, Flow, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
@@ -38,6 +38,13 @@ impl Call<'_, '_> {
     /// The moment of the call, for what follows it.
     pub(super) fn moment(&self) -> Moment<'_> {
         Moment { now_ms: self.now_ms, settings: self.engine, origin: self.session.client.id }
+    }
+
+    /// What the call sees of the keyspace.
+    fn view(&self) -> View {
+        View::new(self.session.db, self.now_ms, self.engine)
+            .at_micros(self.micros)
+            .touching(!self.session.no_touch)
     }
 
     /// Runs a command on the shards of its keys. A command that has to wait for a key leaves the waiter with the
@@ -109,8 +116,7 @@ impl Call<'_, '_> {
         let mut rng = Rng::new(self.now_ms);
         let denials = Heard::new(self.server, &self.session.client, None);
         let mut cx = Ctx {
-            keys: Keyspace::new(Shards::None, self.session.db, self.now_ms, self.engine)
-                .at_micros(self.micros),
+            keys: Keyspace::with_view(Shards::None, self.view(), self.engine),
             reply: self.reply,
             caller: Caller::Client,
             access: self.session.identity.access(&denials),
@@ -139,9 +145,12 @@ impl Call<'_, '_> {
         caller: Caller,
         gate: Gate,
     ) -> Flow {
-        let is_script = script.is_some();
+        let holds = &self.server.cell(guards[at].0).script_holds;
+        let holds_others = script.is_some() && guards.len() > 1;
         if let Some(plan) = script {
-            self.server.cell(guards[at].0).script_holds.set(guards.iter().map(|(index, _)| *index));
+            if holds_others {
+                holds.set(guards.iter().map(|(index, _)| *index));
+            }
             guards[at].1.vm.expect(plan);
         }
         // What was observed when it ran first is not observed again.
@@ -172,10 +181,7 @@ impl Call<'_, '_> {
             };
             let expiry = if is_replayed { ExpiryMode::Ignore } else { ExpiryMode::DeleteWhenDue };
             let mut cx = Ctx {
-                keys: Keyspace::new(shards, self.session.db, self.now_ms, self.engine)
-                    .at_micros(self.micros)
-                    .touching(!self.session.no_touch)
-                    .expiry_mode(expiry),
+                keys: Keyspace::with_view(shards, self.view().expiry_mode(expiry), self.engine),
                 reply: self.reply,
                 caller,
                 access: self.session.identity.access(&denials),
@@ -188,8 +194,8 @@ impl Call<'_, '_> {
             };
             cx.call(self.entry, self.args)
         };
-        if is_script {
-            self.server.cell(guards[at].0).script_holds.clear();
+        if holds_others {
+            holds.clear();
         }
         let outcome = outcome.unwrap_or_else(|error| {
             self.server.count_failure(&guards[0].1.shard, &error);

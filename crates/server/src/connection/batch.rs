@@ -66,6 +66,8 @@ pub struct Plan {
     pub entry: Option<&'static Entry>,
     /// Where it runs.
     pub place: Place,
+    /// The hash of its key, if it has one at a fixed place.
+    pub hash: u64,
 }
 
 /// The memory of a batch, kept between batches.
@@ -77,40 +79,50 @@ pub struct BatchMemory {
     places: Places,
 }
 
+impl BatchMemory {
+    /// Takes the arguments' memory back from a batch that is over.
+    pub fn take_back(&mut self, args: Vec<&'static [u8]>) {
+        self.args = args;
+    }
+}
+
 /// The complete requests of a read buffer.
 pub struct Batch<'a> {
     args: Vec<&'a [u8]>,
-    ends: Vec<usize>,
-    plans: Vec<Plan>,
-    places: Places,
+    ends: &'a [usize],
+    plans: &'a [Plan],
+    places: &'a Places,
     /// What the plans of scripts were made on.
     basis: Basis,
 }
 
 impl<'a> Batch<'a> {
     /// Looks up and locates the requests that `parser` found in `buffer`.
-    pub fn new(memory: BatchMemory, parser: &'a RequestParser, buffer: &'a [u8], server: &Server) -> Self {
-        let BatchMemory { args, mut ends, mut plans, mut places } = memory;
-        let mut args = recycle(args);
-        parser.collect(buffer, &mut args, &mut ends);
+    pub fn new(
+        memory: &'a mut BatchMemory,
+        parser: &'a RequestParser,
+        buffer: &'a [u8],
+        server: &Server,
+    ) -> Self {
+        let BatchMemory { args, ends, plans, places } = memory;
+        let mut args = recycle(std::mem::take(args));
+        ends.clear();
+        plans.clear();
+        places.clear();
+        parser.collect(buffer, &mut args, ends);
         let table = CommandTable::get();
         let basis = server.scripts.basis();
         let mut start = 0;
-        for &end in &ends {
-            plans.push(plan(table, Args::new(&args[start..end]), server, &mut places));
+        for &end in &*ends {
+            plans.push(plan(table, Args::new(&args[start..end]), server, places));
             start = end;
         }
         Self { args, ends, plans, places, basis }
     }
 
-    /// Gives the memory back.
-    pub fn into_memory(self) -> BatchMemory {
-        let Self { args, mut ends, mut plans, mut places, .. } = self;
-        ends.clear();
-        plans.clear();
-        places.keys.clear();
-        places.shards.clear();
-        BatchMemory { args: recycle(args), ends, plans, places }
+    /// The memory of the arguments, for [`BatchMemory::take_back`].
+    pub fn into_args(self) -> Vec<&'static [u8]> {
+        recycle(self.args)
     }
 
     /// How many requests there are.
@@ -151,12 +163,15 @@ impl<'a> Batch<'a> {
 
 #[inline]
 fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server, places: &mut Places) -> Plan {
-    let Ok(entry) = table.resolve(args) else { return Plan { entry: None, place: Place::General } };
+    let Some(entry) = table.callable(args) else {
+        return Plan { entry: None, place: Place::General, hash: 0 };
+    };
+    let mut hash = 0;
     let place = match (entry.command.handler, entry.single_key) {
         (Handler::Shard(_), Some(key)) => {
             let bytes = args.raw(key);
             let shard = shard_of_slot(slot(bytes), server.shards.len()) as u32;
-            places.note_key(server, shard, bytes, entry);
+            hash = places.note_key(server, shard, bytes, entry);
             Place::Shard { index: shard }
         }
         (Handler::Shard(_), None) => match entry.command.meta.route {
@@ -168,14 +183,21 @@ fn plan(table: &'static CommandTable, args: Args<'_>, server: &Server, places: &
         },
         _ => Place::General,
     };
-    Plan { entry: Some(entry), place }
+    Plan { entry: Some(entry), place, hash }
 }
 
 impl Places {
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.shards.clear();
+    }
+
+    /// Notes that a key will be looked up. Returns its hash.
     #[inline]
-    fn note_key(&mut self, server: &Server, shard: u32, key: &[u8], entry: &Entry) {
+    fn note_key(&mut self, server: &Server, shard: u32, key: &[u8], entry: &Entry) -> u64 {
         let hash = hash_key(&server.seed, key);
         self.keys.push(Key { hash, shard, is_opened: entry.opens_collections });
+        hash
     }
 
     /// Where a command with several keys, or keys at no fixed place, runs.
@@ -210,7 +232,9 @@ impl Places {
             Ok(ScriptPlan::NoKeys) => Place::Keyless,
             Ok(ScriptPlan::Slot(slot)) => {
                 let index = shard_of_slot(slot, server.shards.len()) as u32;
-                call.keys.iter().for_each(|key| self.note_key(server, index, key, entry));
+                for key in call.keys {
+                    self.note_key(server, index, key, entry);
+                }
                 Place::Script { index, slot }
             }
             _ => Place::General,

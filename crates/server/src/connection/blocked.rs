@@ -109,6 +109,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.wait_until_ms = None;
         self.session.client.set_flag(flag::BLOCKED, false);
         self.session.client.last_interaction_ms.store(unix_ms(), Relaxed);
-        self.backlog = !self.input.is_empty();
+        self.backlog = !self.input().is_empty();
     }
 }

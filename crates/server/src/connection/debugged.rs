@@ -9,11 +9,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Passes on to the debugger what the client has sent.
     pub(super) fn feed_debugger(&mut self) {
         if let Some(link) = &self.session.debugger
-            && !self.input.is_empty()
+            && let Some(buffers) = &mut self.buffers
+            && !buffers.input.is_empty()
         {
             self.session.client.last_interaction_ms.store(unix_ms(), Relaxed);
-            link.feed(&self.input);
-            self.drop_input(self.input.len());
+            link.feed(&buffers.input);
+            buffers.drop_input(buffers.input.len());
         }
     }
 

@@ -23,9 +23,9 @@ use crate::config::Settings;
 use crate::persistence::Place;
 use crate::server::{Server, engine_settings};
 use batch::{Batch, BatchMemory, REQUESTS_MAX};
-use buffers::Buffers;
+use buffers::{Buffers, KEEP_LEN};
 use launch::Registration;
-use moonshard_protocol::{Limits, Reply, RequestParser};
+use moonshard_protocol::{Limits, Reply};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -37,8 +37,6 @@ use tokio::time::Sleep;
 
 /// Bytes by which a read buffer grows, at least.
 const READ_LEN: usize = 16 * 1024;
-/// A buffer that grew beyond this is given back once it is empty.
-const KEEP_LEN: usize = 64 * 1024;
 /// While this many bytes of replies wait to be sent, no further request is read or run.
 const UNSENT_PAUSE: usize = 64 << 20;
 
@@ -86,9 +84,8 @@ pub struct Connection<S> {
     generation: u64,
     /// Microseconds of the batch's moment beyond its milliseconds.
     micros: u16,
-    input: Vec<u8>,
-    parser: RequestParser,
-    memory: BatchMemory,
+    /// What was read, and what it takes to run it; `None` while the connection is idle.
+    buffers: Option<Box<Buffers>>,
     reply: Reply,
     /// Bytes of the reply buffer that were sent.
     sent: usize,
@@ -120,9 +117,7 @@ impl<S> Connection<S> {
             engine,
             generation,
             micros: 0,
-            input: Vec::new(),
-            parser: RequestParser::new(),
-            memory: BatchMemory::default(),
+            buffers: None,
             reply,
             sent: 0,
             backlog: false,
@@ -144,9 +139,7 @@ impl<S> Connection<S> {
             engine: self.engine,
             generation: self.generation,
             micros: self.micros,
-            input: self.input,
-            parser: self.parser,
-            memory: self.memory,
+            buffers: self.buffers,
             reply: self.reply,
             sent: self.sent,
             backlog: self.backlog,
@@ -213,70 +206,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs every complete request of the read buffer.
     async fn process(&mut self) {
         self.backlog = false;
-        self.session.client.query_buffer.store(self.input.len() as u64, Relaxed);
+        let Some(mut buffers) = self.buffers.take() else { return };
+        self.session.client.query_buffer.store(buffers.input.len() as u64, Relaxed);
         loop {
-            let input = std::mem::take(&mut self.input);
-            let mut parser = std::mem::take(&mut self.parser);
+            let Buffers { input, parser, memory, .. } = &mut *buffers;
             let limits = Limits {
                 bulk_len_max: self.settings.proto_max_bulk_len,
                 unauthenticated: !self.session.authenticated,
             };
             // A client may authenticate itself by any request, and the next is then read with other limits.
             let requests_max = if self.session.authenticated { REQUESTS_MAX } else { 1 };
-            let parsed = parser.parse(&input, requests_max, limits);
+            let parsed = parser.parse(input, requests_max, limits);
             let found = parser.len();
             if found > 0 {
-                let memory = std::mem::take(&mut self.memory);
-                let batch = Batch::new(memory, &parser, &input, &self.server);
+                let batch = Batch::new(memory, parser, input, &self.server);
                 let ran = self.run_batch(&batch).await;
-                let memory = batch.into_memory();
+                let args = batch.into_args();
                 if self.session.is_held_up() && !self.session.closing {
-                    self.input = input;
-                    self.memory = memory;
+                    memory.take_back(args);
                     let consumed = parser.consume_first(ran);
-                    self.parser = parser;
-                    self.drop_input(consumed);
-                    return;
+                    buffers.drop_input(consumed);
+                    break;
                 }
-                // A large batch may have had many arguments, and would keep the room for them.
                 if parser.consumed() <= KEEP_LEN {
-                    self.memory = memory;
+                    memory.take_back(args);
+                } else {
+                    // A large batch may have had many arguments, and would keep the room for them.
+                    *memory = BatchMemory::default();
                 }
             }
-            self.input = input;
             let consumed = parser.consumed();
             parser.consume();
-            self.parser = parser;
-            self.drop_input(consumed);
+            buffers.drop_input(consumed);
             if self.session.closing {
-                return;
+                break;
             }
             if let Err(error) = parsed {
                 self.reply.set_encoding(self.session.protocol);
                 self.reply.error(&error.reply());
                 self.session.closing = true;
-                return;
+                break;
             }
             if found < requests_max {
-                return;
+                break;
             }
             if self.unsent() > UNSENT_PAUSE {
                 self.backlog = true;
-                return;
+                break;
             }
         }
+        self.buffers = Some(buffers);
     }
 
-    /// Drops the first `consumed` bytes of the read buffer.
-    fn drop_input(&mut self, consumed: usize) {
-        if consumed == self.input.len() {
-            self.input.clear();
-            if self.input.capacity() > KEEP_LEN {
-                self.input = Vec::new();
-            }
-        } else if consumed > 0 {
-            self.input.drain(..consumed);
-        }
+    /// What has arrived and was not run.
+    fn input(&self) -> &[u8] {
+        self.buffers.as_ref().map_or(&[], |buffers| &buffers.input)
     }
 
     /// Sends what waits to be sent and reads what has arrived; ends with the first thing to do.
@@ -335,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Pending if want == Want::Flush || self.unsent() > UNSENT_PAUSE => return Poll::Pending,
             Poll::Pending => {}
         }
-        if want == Want::Key && self.input.len() > KEEP_LEN {
+        if want == Want::Key && self.input().len() > KEEP_LEN {
             // Enough has arrived to go on with.
             return Poll::Pending;
         }
@@ -385,25 +369,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Takes buffers, on the way to having something to do.
-    fn take_buffers(&mut self) {
-        let Buffers { input, output, parser, memory } = Buffers::take();
-        self.input = input;
-        self.parser = parser;
-        self.memory = memory;
+    fn take_buffers(&mut self) -> Box<Buffers> {
+        let mut buffers = Buffers::take();
         if self.reply.capacity() == 0 {
-            *self.reply.buffer_mut() = output;
+            std::mem::swap(self.reply.buffer_mut(), &mut buffers.output);
         }
+        buffers
     }
 
     /// Leaves the buffers with the I/O thread, if nothing is in them.
     fn leave_buffers(&mut self) {
-        if self.input.is_empty() && self.reply.is_empty() {
-            let buffers = Buffers {
-                input: std::mem::take(&mut self.input),
-                output: std::mem::take(self.reply.buffer_mut()),
-                parser: std::mem::take(&mut self.parser),
-                memory: std::mem::take(&mut self.memory),
-            };
+        let idle = |buffers: &mut Box<Buffers>| buffers.input.is_empty();
+        if self.reply.is_empty()
+            && let Some(mut buffers) = self.buffers.take_if(idle)
+        {
+            buffers.output = std::mem::take(self.reply.buffer_mut());
             buffers.leave();
             self.session.client.query_buffer_free.store(0, Relaxed);
             self.session.client.reply_buffer.store(0, Relaxed);
@@ -411,13 +391,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        if self.input.capacity() == 0 {
-            self.take_buffers();
-        }
+        let buffers = match self.buffers.take() {
+            Some(buffers) => buffers,
+            None => self.take_buffers(),
+        };
+        let Buffers { input, parser, .. } = &mut **self.buffers.insert(buffers);
         // A large argument gets its room at once, in steps that its sender has to earn.
-        let missing = self.parser.missing(self.input.len()).min(self.input.len().max(READ_LEN));
-        self.input.reserve(missing.max(READ_LEN));
-        let mut buf = ReadBuf::uninit(self.input.spare_capacity_mut());
+        let missing = parser.missing(input.len()).min(input.len().max(READ_LEN));
+        input.reserve(missing.max(READ_LEN));
+        let mut buf = ReadBuf::uninit(input.spare_capacity_mut());
         let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(cx, &mut buf) else {
             self.leave_buffers();
             return Poll::Pending;
@@ -427,7 +409,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::Closed);
         }
         // SAFETY: `read` bytes of the spare capacity were filled, as `ReadBuf` tracks.
-        unsafe { self.input.set_len(self.input.len() + read) };
+        unsafe { input.set_len(input.len() + read) };
         self.server.stats.input_bytes.fetch_add(read as u64, Relaxed);
         self.server.stats.reads.fetch_add(1, Relaxed);
         Poll::Ready(Wake::Read)
@@ -435,7 +417,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether the client has exceeded a limit on what the server keeps for it.
     fn over_limits(&self) -> bool {
-        if self.input.len() > self.settings.client_query_buffer_limit {
+        if self.input().len() > self.settings.client_query_buffer_limit {
             self.server.stats.query_buffer_disconnections.fetch_add(1, Relaxed);
             tracing::warn!(
                 client = self.session.client.addr,
@@ -455,8 +437,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Shows the connection's state to others.
     fn publish(&self) {
         let client = &self.session.client;
-        client.query_buffer.store(self.input.len() as u64, Relaxed);
-        client.query_buffer_free.store((self.input.capacity() - self.input.len()) as u64, Relaxed);
+        let (used, capacity) =
+            self.buffers.as_ref().map_or((0, 0), |buffers| (buffers.input.len(), buffers.input.capacity()));
+        client.query_buffer.store(used as u64, Relaxed);
+        client.query_buffer_free.store((capacity - used) as u64, Relaxed);
         client.output_buffer.store(self.unsent() as u64, Relaxed);
         client.reply_buffer.store(self.reply.capacity() as u64, Relaxed);
     }

@@ -11,9 +11,10 @@ use crate::server::{Server, unix_micros};
 use crate::shards::ShardState;
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
-use moonshard_engine::keyspace::{Keyspace, Shards};
-use moonshard_engine::{Args, Caller, Ctx, Error, Flow};
+use moonshard_engine::keyspace::{Keyspace, Shards, View};
+use moonshard_engine::{Args, Caller, CmdResult, Ctx, Error, Flow};
 use moonshard_lock::{Guard, try_lock_all};
+use moonshard_protocol::{Mark, Reply};
 use moonshard_scripting::Plan as ScriptPlan;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +23,33 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const AHEAD_MIN: usize = 4;
 /// Most keys that are looked at ahead: what they bring is to be in the cache still when it is wanted.
 const AHEAD_MAX: usize = 1024;
+
+/// A request that runs on one shard.
+struct Request<'r> {
+    entry: &'static Entry,
+    args: Args<'r>,
+    /// The hash of its key, if it has one at a fixed place.
+    hash: u64,
+    view: View,
+}
+
+/// How things stood before a call, for what follows it.
+#[derive(Clone, Copy)]
+struct Before {
+    /// Where its reply begins.
+    mark: Mark,
+    /// The log's last record of a change of the shard.
+    logged: u64,
+    /// Bytes that the shard had written ahead of a snapshot's walk.
+    ahead: usize,
+}
+
+impl Before {
+    #[inline]
+    fn new(state: &ShardState, reply: &Reply) -> Self {
+        Self { mark: reply.mark(), logged: state.logged, ahead: state.shard.snapshot_pending() }
+    }
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs the requests of a batch in order. Returns how many it ran: all of them, unless one waits for a key.
@@ -100,6 +128,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         mut held: Option<(u32, Guard<'s, ShardState>)>,
         now_ms: u64,
     ) -> usize {
+        let view = View::new(self.session.db, now_ms, &self.engine)
+            .at_micros(self.micros)
+            .touching(!self.session.no_touch);
         // One reading a command: the end of one is the begin of the next.
         let mut begun = server.ticks.raw();
         while at < batch.len() {
@@ -109,35 +140,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 break;
             }
             match plan.place {
-                Place::Shard { .. } | Place::Script { .. } | Place::Keyless => {
-                    let Some((index, guard)) = lock_at(server, &mut held, plan.place) else { break };
+                Place::Shard { index } => {
+                    let Some((_, state)) = lock_at(server, &mut held, plan.place) else { break };
+                    let request = Request { entry, args: batch.args(at), hash: plan.hash, view };
+                    let waits = self.call(index as usize, state, &request);
+                    begun = self.timed(&request, state, begun).0;
+                    if waits {
+                        return at + 1;
+                    }
+                }
+                Place::Script { .. } | Place::Keyless => {
+                    let Some((index, state)) = lock_at(server, &mut held, plan.place) else { break };
                     if batch.is_outdated(at, server) {
                         break;
                     }
-                    let is_script = !matches!(plan.place, Place::Shard { .. });
-                    match plan.place {
-                        Place::Script { slot, .. } => guard.vm.expect(ScriptPlan::Slot(slot)),
-                        Place::Keyless => guard.vm.expect(ScriptPlan::NoKeys),
-                        _ => {}
-                    }
-                    let (before, ahead) = (guard.logged, guard.shard.snapshot_pending());
-                    self.call(*index as usize, guard, entry, batch.args(at), now_ms);
-                    self.session.dependence.note(&server.persistence.log, before, guard.logged);
-                    let walk = server.persistence.walk.to_wait_for(ahead, guard.shard.snapshot_pending());
-                    self.session.awaits_walk = walk.unwrap_or(self.session.awaits_walk);
-                    let ended = server.ticks.raw();
-                    let nanos = server.ticks.delta_as_nanos(begun, ended);
-                    begun = ended;
-                    guard.shard.stats.ran(entry.id, nanos);
-                    if is_script {
-                        server.script_took(guard, nanos, &self.session.client);
-                    }
-                    if server.is_notable(nanos) {
-                        server.observe_slow(entry, batch.args(at), nanos, &self.session.client);
-                    }
-                    if self.session.waiter.is_some() {
-                        return at + 1;
-                    }
+                    state.vm.expect(match plan.place {
+                        Place::Script { slot, .. } => ScriptPlan::Slot(slot),
+                        _ => ScriptPlan::NoKeys,
+                    });
+                    let request = Request { entry, args: batch.args(at), hash: 0, view };
+                    // A script never waits for a key.
+                    self.call_script(*index as usize, state, &request);
+                    let nanos;
+                    (begun, nanos) = self.timed(&request, state, begun);
+                    server.script_took(state, nanos, &self.session.client);
                 }
                 Place::Shards { from, to } => {
                     // Locks are taken in ascending order, with none in hand.
@@ -166,20 +192,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         at
     }
 
-    /// Runs a command on one shard.
+    /// Runs a command that is no script on one shard. Returns whether it waits for a key.
     #[inline]
-    fn call(&mut self, index: usize, state: &mut ShardState, entry: &Entry, args: Args<'_>, now_ms: u64) {
-        let mark = self.reply.mark();
-        let ShardState { shard, vm, rng, .. } = &mut *state;
-        let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
-        let host = ScriptHost::new(&self.server, &self.session.client);
+    fn call(&mut self, index: usize, state: &mut ShardState, request: &Request<'_>) -> bool {
+        let before = Before::new(state, &self.reply);
+        let ShardState { shard, rng, .. } = &mut *state;
+        let key = request.entry.single_key.and_then(|at| request.args.get(at));
+        let keys = Keyspace::with_view(Shards::One(shard), request.view, &self.engine);
+        let denials = Heard::of_call(&self.server, &self.session, request.entry);
         let mut cx = Ctx {
-            keys: Keyspace::new(Shards::One(shard), self.session.db, now_ms, &self.engine)
-                .at_micros(self.micros)
-                .touching(!self.session.no_touch),
+            keys: keys.knowing(key, request.hash),
             reply: &mut self.reply,
             caller: Caller::Client,
-            access: self.session.identity.access(&denials),
+            access: denials.as_ref().and_then(|denials| self.session.identity.access(denials)),
+            gate: Gate::empty(),
+            settings: &self.engine,
+            rng,
+            exchange: &self.server.pubsub,
+            scripts: None,
+            server: None,
+        };
+        let outcome = cx.call(request.entry, request.args);
+        self.follow(index, state, request, outcome, before)
+    }
+
+    /// Runs a script on one shard.
+    #[inline]
+    fn call_script(&mut self, index: usize, state: &mut ShardState, request: &Request<'_>) {
+        let before = Before::new(state, &self.reply);
+        let ShardState { shard, vm, rng, .. } = &mut *state;
+        let denials = Heard::of_call(&self.server, &self.session, request.entry);
+        let host = ScriptHost::new(&self.server, &self.session.client);
+        let mut cx = Ctx {
+            keys: Keyspace::with_view(Shards::One(shard), request.view, &self.engine),
+            reply: &mut self.reply,
+            caller: Caller::Client,
+            access: denials.as_ref().and_then(|denials| self.session.identity.access(denials)),
             gate: Gate::empty(),
             settings: &self.engine,
             rng,
@@ -187,35 +235,91 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             scripts: Some(vm),
             server: Some(&host),
         };
-        match cx.call(entry, args) {
+        let outcome = cx.call(request.entry, request.args);
+        self.follow(index, state, request, outcome, before);
+    }
+
+    /// What follows a call: nothing at all as a rule, which takes a branch for the shard's part, one for the client's and
+    /// one for the log's. Returns whether the client waits for a key.
+    #[inline]
+    fn follow(
+        &mut self,
+        index: usize,
+        state: &mut ShardState,
+        request: &Request<'_>,
+        outcome: CmdResult,
+        before: Before,
+    ) -> bool {
+        if !matches!(outcome, Ok(Flow::Done)) || !state.shard.is_settled() || self.session.listens {
+            return self.follow_up(index, state, request, outcome, before);
+        }
+        self.session.dependence.note(&self.server.persistence.log, before.logged, state.logged);
+        false
+    }
+
+    /// [`Connection::follow`], where there is something.
+    #[inline(never)]
+    fn follow_up(
+        &mut self,
+        index: usize,
+        state: &mut ShardState,
+        request: &Request<'_>,
+        outcome: CmdResult,
+        before: Before,
+    ) -> bool {
+        match outcome {
             Ok(Flow::Done) => {}
             Ok(Flow::Block(wait)) => self.session.wait_for(&self.server, *wait),
             Err(error) => self.server.count_failure(&state.shard, &error),
         }
+        let (entry, args) = (request.entry, request.args);
         if self.session.tracks {
             self.session.script_reads = state.vm.reads();
             self.server.remember_script_reads(&self.session, entry, args);
         }
-        let moment = Moment { now_ms, settings: &self.engine, origin: self.session.client.id };
-        self.server.settle(index, state, moment);
+        let origin = self.session.client.id;
+        self.server.settle(
+            index,
+            state,
+            Moment { now_ms: request.view.now_ms(), settings: &self.engine, origin },
+        );
         if self.session.tracks {
             self.server.remember_reads(&self.session, entry, args);
         }
         if self.session.listens {
-            self.session.hear(&mut self.reply, mark);
+            self.session.hear(&mut self.reply, before.mark);
         }
+        let persistence = &self.server.persistence;
+        self.session.dependence.note(&persistence.log, before.logged, state.logged);
+        let walk = persistence.walk.to_wait_for(before.ahead, state.shard.snapshot_pending());
+        self.session.awaits_walk = walk.unwrap_or(self.session.awaits_walk);
+        self.session.waiter.is_some()
+    }
+
+    /// Takes note of how long a call took that began at `begun`. Returns when it ended, in ticks, and nanoseconds.
+    #[inline(always)]
+    fn timed(&self, request: &Request<'_>, state: &mut ShardState, begun: u64) -> (u64, u64) {
+        let server = &self.server;
+        let ended = server.ticks.raw();
+        let nanos = server.ticks.delta_as_nanos(begun, ended);
+        state.shard.stats.ran(request.entry.id, nanos);
+        if server.is_notable(nanos) {
+            server.observe_slow(request.entry, request.args, nanos, &self.session.client);
+        }
+        (ended, nanos)
     }
 
     /// Runs a command that needs no shard.
     pub(super) fn call_anywhere(&mut self, entry: &Entry, args: Args<'_>, now_ms: u64) {
         let mark = self.reply.mark();
         let mut rng = moonshard_engine::Rng::new(now_ms);
-        let denials = Heard::new(&self.server, &self.session.client, Some(entry.id));
+        let denials = Heard::of_call(&self.server, &self.session, entry);
+        let view = View::new(self.session.db, now_ms, &self.engine).at_micros(self.micros);
         let mut cx = Ctx {
-            keys: Keyspace::new(Shards::None, self.session.db, now_ms, &self.engine).at_micros(self.micros),
+            keys: Keyspace::with_view(Shards::None, view, &self.engine),
             reply: &mut self.reply,
             caller: Caller::Client,
-            access: self.session.identity.access(&denials),
+            access: denials.as_ref().and_then(|denials| self.session.identity.access(denials)),
             gate: Gate::empty(),
             settings: &self.engine,
             rng: &mut rng,

@@ -11,7 +11,7 @@ use crate::shards::{ShardState, in_their_places};
 use moonshard_engine::acl::{Access, User};
 use moonshard_engine::admission::Gate;
 use moonshard_engine::command::Entry;
-use moonshard_engine::keyspace::{Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{Keyspace, Shard, Shards, View};
 use moonshard_engine::{Args, Caller, Ctx, Error, Rng, ScriptCall, ScriptRef};
 use moonshard_lock::lock_all;
 use moonshard_protocol::{Encoding, Reply};
@@ -246,10 +246,11 @@ impl Session<'_> {
             Mode::Copy => ScriptHost::over_copies(&job.server, &job.client),
             Mode::Sync => ScriptHost::new(&job.server, &job.client),
         };
+        let view = View::new(job.db, micros / 1000, &job.settings)
+            .at_micros((micros % 1000) as u16)
+            .touching(!job.no_touch);
         let mut cx = Ctx {
-            keys: Keyspace::new(shards, job.db, micros / 1000, &job.settings)
-                .at_micros((micros % 1000) as u16)
-                .touching(!job.no_touch),
+            keys: Keyspace::with_view(shards, view, &job.settings),
             reply: &mut self.reply,
             caller: Caller::Client,
             access: job.user.as_deref().map(|user| Access { user, denials: &denials }),

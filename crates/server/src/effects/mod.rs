@@ -320,7 +320,7 @@ fn together<'h>(held: &'h mut Held<'_>, more: impl Iterator<Item = (usize, &'h m
 fn count_failed(held: &mut Held<'_>, shard: usize, waiter: &Waiter, key: &[u8]) {
     let state = held.iter_mut().find(|(of, _)| *of == shard);
     if let (Some((_, state)), Some((entry, _))) = (state, waiter.call_of(key))
-        && let Some(stats) = state.shard.stats.commands.get_mut(usize::from(entry.id))
+        && let Some(stats) = state.shard.stats.of(entry.id)
     {
         stats.failed += 1;
     }

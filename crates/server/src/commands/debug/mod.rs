@@ -7,7 +7,7 @@ use super::Call;
 use crate::effects::Moment;
 use crate::persistence::{LogState, load_log_again, reload};
 use moonshard_engine::effects::EventClass;
-use moonshard_engine::keyspace::{Expiry, ExpiryMode, Keyspace, Shard, Shards};
+use moonshard_engine::keyspace::{Expiry, ExpiryMode, Keyspace, Shard, Shards, View};
 use moonshard_engine::{Error, Rng, glob, sample_reply};
 use moonshard_store::{Collection, Entry, ValueRef};
 use std::fmt::Write;
@@ -224,8 +224,8 @@ impl Call<'_, '_> {
         let (db, now_ms, engine, key) = (self.session.db, self.now_ms, self.engine, self.args.raw(2));
         let mut guards = self.lock_every().await?;
         let mut shards: Vec<_> = guards.shards().into_iter().map(Some).collect();
-        let keys =
-            Keyspace::new(Shards::Many(&mut shards), db, now_ms, engine).expiry_mode(ExpiryMode::Ignore);
+        let view = View::new(db, now_ms, engine).expiry_mode(ExpiryMode::Ignore);
+        let keys = Keyspace::with_view(Shards::Many(&mut shards), view, engine);
         let entry = keys.get(key).ok_or(Error::NO_SUCH_KEY)?;
         let idle = keys.clock().idle_seconds(entry.access());
         let text = describe(entry, idle);

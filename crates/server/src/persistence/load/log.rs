@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::server::{Server, engine_settings, unix_ms};
 use moonshard_aof::{FileEntry, Manifest, RDB_MAGIC, Reader, manifest_path};
 use moonshard_disk::{Disk, folder_of};
-use moonshard_engine::keyspace::CommandStats;
+use moonshard_engine::keyspace::Counted;
 use std::ffi::OsStr;
 use std::io::{self, Cursor, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -55,7 +55,7 @@ pub(super) fn load_log(
     let bytes = load_files(server, settings, folder, &manifest, runtime)?;
     // The calls that were made again are nobody's.
     for cell in &server.shards {
-        cell.lock.blocking_lock().shard.stats.commands.fill_with(CommandStats::default);
+        cell.lock.blocking_lock().shard.stats.commands.fill_with(Counted::default);
     }
     let millis = unix_ms().saturating_sub(begun_ms);
     tracing::info!(files = manifest.data().count(), bytes, millis, "append-only log loaded from disk");

@@ -2,7 +2,7 @@
 
 use moonshard_aof::{EVALUATED_SCRIPT, LOADED_SCRIPT};
 use moonshard_engine::Settings;
-use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards, Use};
+use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shard, Shards, Use, View};
 use moonshard_engine::slot::slot;
 use moonshard_rdb::{Error, Limits, Opcode, Reader, Source, ValueType};
 use moonshard_scripting::Keep;
@@ -192,7 +192,8 @@ pub(in crate::persistence) fn put(
     if db >= shard.databases.len() {
         return Err(format!("database {db} is not there: see the setting databases"));
     }
-    let mut keys = Keyspace::new(Shards::One(shard), db, now_ms, settings).expiry_mode(ExpiryMode::Ignore);
+    let view = View::new(db, now_ms, settings).expiry_mode(ExpiryMode::Ignore);
+    let mut keys = Keyspace::with_view(Shards::One(shard), view, settings);
     keys.insert_new(entry, used).map_err(|entry| {
         format!("key {:?} comes twice in database {db}", String::from_utf8_lossy(entry.key()))
     })

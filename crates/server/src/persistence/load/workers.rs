@@ -10,7 +10,7 @@ use crate::server::unix_ms;
 use crate::shards::ShardState;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use moonshard_engine::admission::Gate;
-use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards, Use};
+use moonshard_engine::keyspace::{ExpiryMode, Keyspace, Shards, Use, View};
 use moonshard_engine::{Caller, Ctx};
 use moonshard_lock::Guard;
 use moonshard_protocol::{Encoding, Reply};
@@ -223,8 +223,11 @@ impl Context<'_> {
         for (call, args) in batch.calls(&arguments) {
             let ShardState { shard: state, vm, rng, .. } = &mut *guard;
             let mut cx = Ctx {
-                keys: Keyspace::new(Shards::One(state), call.db, now_ms, &self.settings)
-                    .expiry_mode(ExpiryMode::Ignore),
+                keys: Keyspace::with_view(
+                    Shards::One(state),
+                    View::new(call.db, now_ms, &self.settings).expiry_mode(ExpiryMode::Ignore),
+                    &self.settings,
+                ),
                 reply: &mut reply,
                 caller: Caller::Replay,
                 access: None,
