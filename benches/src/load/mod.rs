@@ -1,23 +1,23 @@
 //! The load comparison: redis-server and Moonshard under the same load in turn, row by row, and what is to be reached.
 
-mod client;
+pub(crate) mod client;
 mod data;
-mod error;
+pub(crate) mod error;
 mod json;
 mod latency;
 mod memory;
 mod options;
 mod parallel;
 mod persistence;
-mod process;
+pub(crate) mod process;
 mod programs;
-mod redis_benchmark;
+pub(crate) mod redis_benchmark;
 mod report;
 mod rounds;
 mod rows;
 mod scripts;
 mod statistics;
-mod stop;
+pub(crate) mod stop;
 mod subscribers;
 
 use error::Error;

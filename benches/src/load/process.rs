@@ -134,6 +134,11 @@ impl Server {
         Error::Program(format!("{} {what}: {tail}", command.get_program().display()))
     }
 
+    /// The process' number.
+    pub fn id(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
     /// The port.
     pub const fn port(&self) -> u16 {
         self.port

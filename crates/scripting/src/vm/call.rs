@@ -8,6 +8,7 @@ use super::{debugger, errors, to_lua};
 use crate::stats::Usage;
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::command::{CommandTable, Entry, Flags};
+use moonshard_engine::keyspace::COUNTS;
 use moonshard_engine::{Args, Caller, CmdResult, Ctx};
 use moonshard_protocol::number::format_double;
 use std::ffi::c_int;
@@ -210,7 +211,9 @@ impl Bridge {
         }
         let db = cx.keys.db();
         let writes = entry.command.meta.flags.contains(Flags::WRITE);
-        self.usage.count(entry, args, writes);
+        if COUNTS {
+            self.usage.count(entry, args, writes);
+        }
         let begun = self.reading();
         let outcome = if writes {
             self.write(cx, entry, args)
@@ -234,7 +237,7 @@ impl Bridge {
         fn read(clock: &quanta::Clock) -> u64 {
             clock.raw()
         }
-        if self.usage.timed { read(&self.clock) } else { 0 }
+        if COUNTS && self.usage.timed { read(&self.clock) } else { 0 }
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use crate::library::FunctionId;
 use crate::registry::Script;
 use crate::stats::{ScriptName, StatsCopy, StatsId, Usage};
 use moonshard_engine::Error;
+use moonshard_engine::keyspace::COUNTS;
 use std::sync::Arc;
 
 impl Vm {
@@ -67,6 +68,9 @@ impl Ready {
     /// Begins to count what a script does.
     #[inline]
     pub(super) fn begin_counting(&mut self, script: &Compiled) -> StatsId {
+        if !COUNTS {
+            return StatsId::NONE;
+        }
         let id = self.stats_of(script);
         let timed = self.stats.get_mut(id).is_some_and(|stats| stats.times_next());
         self.bridge.usage = Usage { timed, ..Usage::default() };
@@ -83,6 +87,9 @@ impl Ready {
         bytes_returned: usize,
         error: Option<&Error>,
     ) {
+        if !COUNTS {
+            return;
+        }
         let usage = &self.bridge.usage;
         let memory = self.lua.grown();
         let Some(stats) = self.stats.get_mut(id) else { return };
