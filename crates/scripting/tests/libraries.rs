@@ -662,7 +662,8 @@ fn what_is_read_directly_is_written_as_through_the_api() {
              local ok, text = pcall(cjson.encode, t)
              local ok_too, other = pcall(cjson.encode, setmetatable(t, {{}}))
              if ok ~= ok_too or text ~= other then return 'encoded otherwise: ' .. text .. ' and ' .. other end
-             if ok and #cjson.encode(cjson.decode(text)) ~= #text then return 'decoded otherwise' end
+             -- Shorter where a number and a string are the same key.
+             if ok and #cjson.encode(cjson.decode(text)) > #text then return 'decoded otherwise' end
              return ok"
         );
         let result: mlua::Value = lua.load(&code).eval().expect("the snippet runs");
