@@ -338,6 +338,33 @@ fn scripts_that_only_eval_has_seen_go_when_there_are_too_many() {
     assert!(client.ask("INFO memory").text().contains("number_of_cached_scripts:2\r\n"));
 }
 
+#[test]
+fn scripts_that_only_eval_has_seen_go_when_they_have_too_many_bytes() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(SHARDS, &["--script-cache-max-bytes", "100kb"]);
+    let mut client = server.connect();
+    let long = |number: usize| format!("return {number} -- {}", "x".repeat(10_500));
+    let loaded = text(&client.command(&["SCRIPT", "LOAD", &long(99)]).unwrap());
+    let cached = |client: &mut Client| {
+        let info = client.ask("INFO memory").text();
+        let line = info.lines().find_map(|line| line.strip_prefix("number_of_cached_scripts:"));
+        line.unwrap().trim().parse::<usize>().unwrap()
+    };
+    for number in 0..30 {
+        assert_eq!(client.command(&["EVAL", &long(number), "1", "k"]).unwrap().error(), None);
+    }
+    // Nine of them fit, and the one that was loaded does not count.
+    assert_eq!(cached(&mut client), 10);
+    assert_eq!(client.ask("CONFIG SET script-cache-max-bytes 50kb").raw, b"+OK\r\n");
+    assert_eq!(cached(&mut client), 5);
+    assert_eq!(client.command(&["EVALSHA", &loaded, "1", "k"]).unwrap().raw, b":99\r\n");
+    assert_eq!(client.ask("CONFIG SET script-cache-max-bytes 1").raw, b"+OK\r\n");
+    assert_eq!(client.command(&["EVAL", "return 1", "1", "k"]).unwrap().raw, b":1\r\n");
+    assert_eq!(client.command(&["EVALSHA", &loaded, "1", "k"]).unwrap().raw, b":99\r\n");
+}
+
 /// A function that may touch any key, or one slot's.
 fn setter(flags: &str, version: u8) -> String {
     format!(

@@ -180,6 +180,8 @@ fn a_call_is_explained_without_running_it() {
         "#!lua flags=allow-oom\nlocal n = redis.call('INCR', KEYS[1])\ntotal = n + missing\nreturn total";
     let told = command(&mut client, &["SCRIPT", "EXPLAIN", script, "1", "foo", "argument"]);
     assert_eq!((text(field(&told, "known")), int(&told, "compiles")), ("no".into(), 1));
+    let flags = field(&told, "flags").items().unwrap().iter().map(text).collect::<Vec<_>>();
+    assert_eq!(flags, ["allow-oom"]);
     assert_eq!(names(field(&told, "globals_missing")), [("missing".into(), 3), ("total".into(), 4)]);
     assert_eq!(names(field(&told, "globals_assigned")), [("total".into(), 3)]);
     let [key] = field(&told, "keys").items().unwrap() else { panic!("{told}") };
@@ -381,6 +383,15 @@ fn profiles_tell_which_lines_take_time() {
     assert!(lines.iter().any(|line| int(line, "line") == 6 && int(line, "visits") == 3), "{profile}");
     let folded = text(&command(&mut client, &["SCRIPT", "PROFILE", "GET", &sha, "FOLDED"]));
     assert!(folded.lines().any(|line| line.starts_with(&format!("{sha};main:7;slow:3 "))), "{folded}");
+    let library = "#!lua name=lib\nlocal function f()\n  local n = 0\n  for i = 1, 1000 do n = n + i end\n  return n\n\
+                   end\nredis.register_function('Counts', f)";
+    command(&mut client, &["FUNCTION", "LOAD", library]);
+    command(&mut client, &["SCRIPT", "PROFILE", "START", "counts"]);
+    assert_eq!(command(&mut client, &["FCALL", "counts", "1", "a"]), Value::Int(500_500));
+    command(&mut client, &["EVALSHA", &sha, "1", "a"]);
+    let profiles = command(&mut client, &["SCRIPT", "PROFILE", "GET"]);
+    let [profile] = profiles.items().unwrap() else { panic!("{profiles}") };
+    assert_eq!((text(field(profile, "name")), int(profile, "runs")), ("Counts".into(), 1));
     let unknown = client.command(&["SCRIPT", "PROFILE", "START", "nobody"]).unwrap();
     assert_eq!(unknown.error().unwrap(), "ERR No such script or function");
 }

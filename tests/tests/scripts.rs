@@ -510,3 +510,21 @@ fn a_command_over_several_shards_waits_for_a_slow_one_without_holding_the_others
         b"*3\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"
     );
 }
+
+#[test]
+fn what_scripts_say_is_in_the_log_from_its_level_on() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(1, &["--loglevel", "verbose"]);
+    let mut client = server.connect();
+    let script = "for _, level in ipairs({'DEBUG', 'VERBOSE', 'NOTICE', 'WARNING'}) do \
+        redis.log(redis['LOG_' .. level], 'said as', level, 7, {}, nil) end return 1";
+    assert_eq!(client.command(&["EVAL", script, "0"]).unwrap().raw, b":1\r\n");
+    until("all is logged", || server.log().contains("said as WARNING 7"));
+    let log = server.log();
+    for level in ["VERBOSE", "NOTICE"] {
+        assert!(log.contains(&format!("said as {level} 7")), "{log}");
+    }
+    assert!(!log.contains("said as DEBUG"), "{log}");
+}
