@@ -169,7 +169,7 @@ impl Debugger {
                 }
                 Some(line) if line > 0 => match self.source.add_breakpoint(line) {
                     Added::Yes => self.source.list(&self.log, line as c_int, 1, current),
-                    Added::NoSuchLine => self.log.line(b"Wrong line number."),
+                    Added::WrongLine => self.log.line(b"Wrong line number."),
                     Added::TooMany => self.log.line(b"Too many breakpoints set."),
                 },
                 Some(line) if self.source.remove_breakpoint(line.wrapping_neg()) => {
@@ -287,18 +287,16 @@ impl Debugger {
     /// Runs code, as an expression if it is one.
     unsafe fn evaluate(&self, state: *mut lua_State, code: &[u8], limit: usize) {
         const NAME: &CStr = c"@ldb_eval";
-        // SAFETY: called by `converse`.
-        let top = unsafe { ffi::lua_gettop(state) };
-        // In brackets a call is no tail call, which would lose its line. They fit around one expression only.
-        let texts = [[b"return (", code, b"\n)"].concat(), [b"return ", code].concat(), code.to_vec()];
-        // SAFETY: called by `converse`.
+        // SAFETY: called by `converse`, during a run, when the bridge is there.
         unsafe {
-            let compiles = texts.iter().any(|text| {
-                ffi::lua_settop(state, top);
-                lua::load_text(state, text, NAME) == ffi::LUA_OK
-            });
-            if !compiles {
-                return self.show_failure(state);
+            if lua::load_text(state, &[b"return ", code].concat(), NAME) != ffi::LUA_OK {
+                ffi::lua_pop(state, 1);
+                if lua::load_text(state, code, NAME) != ffi::LUA_OK {
+                    return self.show_failure(state);
+                }
+            }
+            if let Some(opcodes) = self.bridge.get().as_ref().and_then(|bridge| bridge.opcodes) {
+                opcodes.replace(state, NAME);
             }
             if !self.call_protected(state, 0, limit) {
                 return self.show_failure(state);

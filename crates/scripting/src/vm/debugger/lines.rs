@@ -24,7 +24,8 @@ pub(super) struct Source {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
     Yes,
-    NoSuchLine,
+    /// There is no such line, or it has one already.
+    WrongLine,
     TooMany,
 }
 
@@ -54,13 +55,11 @@ impl Source {
             return Added::TooMany;
         }
         match c_int::try_from(line) {
-            Ok(line) if line > 0 && line as usize <= self.lines.len() => {
-                if !self.has_breakpoint(line) {
-                    self.breakpoints.borrow_mut().push(line);
-                }
+            Ok(line) if line > 0 && line as usize <= self.lines.len() && !self.has_breakpoint(line) => {
+                self.breakpoints.borrow_mut().push(line);
                 Added::Yes
             }
-            _ => Added::NoSuchLine,
+            _ => Added::WrongLine,
         }
     }
 
@@ -182,7 +181,9 @@ mod tests {
     #[test]
     fn breakpoints_are_on_lines_that_exist() {
         let source = Source::new(&b"x\n".repeat(100)[..]);
-        assert_eq!(source.add_breakpoint(101), Added::NoSuchLine);
+        assert_eq!(source.add_breakpoint(101), Added::WrongLine);
+        assert_eq!((source.add_breakpoint(1), source.add_breakpoint(1)), (Added::Yes, Added::WrongLine));
+        source.clear_breakpoints();
         for line in 1..=64 {
             assert_eq!(source.add_breakpoint(line), Added::Yes);
         }
