@@ -101,6 +101,7 @@ const CASES: &[Case] = &[
             "e a",
             "e ('x').y.z",
             "e #ARGV",
+            "e cjson.null",
             "e 1, 2",
             "e 3 -- three",
             "e {1,2,3}",

@@ -96,7 +96,10 @@ unsafe fn value_at(state: *mut lua_State, index: c_int, depth: u32, len_max: usi
                     _ => return out.extend(b"\"<unknown-lua-type>\""),
                 };
                 let address = ffi::lua_topointer(state, index);
-                out.extend_from_slice(format!("\"{name}@{address:p}\"").as_bytes());
+                // So C prints a null pointer, which is what `cjson.null` is.
+                let null = kind == ffi::LUA_TLIGHTUSERDATA && ffi::lua_touserdata(state, index).is_null();
+                let address = if null { "(nil)".to_owned() } else { format!("{address:p}") };
+                out.extend_from_slice(format!("\"{name}@{address}\"").as_bytes());
             }
         }
     }
