@@ -17,7 +17,8 @@ EventEmitter.defaultMaxListeners = 50;
 // Each part has a queue of its own, so a failure names the part.
 function queue(name) {
   const queue = new Queue(name, options);
-  const events = new QueueEvents(name, options);
+  // From the first event: by default those are missed that come before it has begun to listen.
+  const events = new QueueEvents(name, { ...options, lastEventId: "0" });
   open.push(queue, events);
   return [queue, events];
 }
@@ -30,7 +31,7 @@ function worker(name, run, more = {}) {
 }
 
 async function results(jobs, events) {
-  return Promise.all(jobs.map((job) => job.waitUntilFinished(events, 20_000)));
+  return Promise.all(jobs.map((job) => job.waitUntilFinished(events, 100_000)));
 }
 
 async function jobs() {
@@ -47,15 +48,15 @@ async function jobs() {
   assert.deepEqual(await results(added, events), Array.from({ length: 20 }, (_, n) => n * 2));
 
   const again = await q.add("fails", { n: 4 }, { attempts: 2, backoff: { type: "fixed", delay: 20 } });
-  assert.equal(await again.waitUntilFinished(events, 20_000), 8);
+  assert.equal(await again.waitUntilFinished(events, 100_000), 8);
   const never = await q.add("never", { n: 4 });
-  await assert.rejects(never.waitUntilFinished(events, 20_000), /never/);
+  await assert.rejects(never.waitUntilFinished(events, 100_000), /never/);
   assert.deepEqual((await q.getJobLogs(added[0].id)).logs, ["half"]);
   assert.equal((await q.getJob(added[3].id)).returnvalue, 6);
   const counts = await q.getJobCounts();
   assert.deepEqual([counts.completed, counts.failed, counts.waiting], [21, 1, 0]);
   await q.retryJobs({ state: "failed" });
-  await never.waitUntilFinished(events, 20_000).catch(() => {});
+  await never.waitUntilFinished(events, 100_000).catch(() => {});
   await q.clean(0, 100, "completed");
   assert.equal(await q.getCompletedCount(), 0);
 }
@@ -88,7 +89,7 @@ async function delayed() {
   assert.ok(soonAt - soon.timestamp >= 200, `${soonAt - soon.timestamp}`);
   assert.ok(lateAt - late.timestamp >= 500, `${lateAt - late.timestamp}`);
   await far.promote();
-  await far.waitUntilFinished(events, 20_000);
+  await far.waitUntilFinished(events, 100_000);
 }
 
 async function repeated() {
@@ -117,7 +118,7 @@ async function flows() {
   open.push(flow);
   const children = [1, 2, 3].map((n) => ({ name: "square", queueName: "children", data: { n } }));
   const tree = await flow.add({ name: "sum", queueName: "parents", children });
-  assert.equal(await tree.job.waitUntilFinished(events, 20_000), 14);
+  assert.equal(await tree.job.waitUntilFinished(events, 100_000), 14);
   assert.equal((await tree.job.getDependenciesCount()).processed, 3);
   assert.equal((await q.getJob(tree.job.id)).returnvalue, 14);
 }

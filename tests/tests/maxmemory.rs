@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use moonshard_tests::resp::{Client, encode};
 use moonshard_tests::server::Server;
-use moonshard_tests::waiting::WITHIN;
+use moonshard_tests::waiting::{WITHIN, until};
 
 const MB: u64 = 1 << 20;
 const OOM: &[u8] = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n";
@@ -266,4 +266,28 @@ fn values_freed_by_another_thread_are_waited_for() {
     assert_eq!(client.ask("SET key value").raw, b"+OK\r\n");
     let evicted = info(&mut client, "evicted_keys");
     assert!((40..90).contains(&evicted), "{evicted} of 200 lists for a quarter of the memory");
+}
+
+#[test]
+fn what_is_being_freed_makes_room_before_anything_is_evicted() {
+    let server = Server::moonshard(4, &["--maxmemory-policy", "allkeys-random"]);
+    let mut client = server.connect();
+    fill(&mut client, "key", 10_000, 3000, false);
+    let before = info(&mut client, "used_memory");
+    let members = "for i = 1, 400000 do redis.call('SADD', KEYS[1], 'member ' .. i) end";
+    assert_eq!(client.command(&["EVAL", members, "1", "huge"]).unwrap().error(), None);
+    // Under the limit once half of the large value is free, which takes a moment.
+    let limit = (before + info(&mut client, "used_memory")) / 2;
+    let requests = [
+        encode(&["UNLINK", "huge"]),
+        encode(&["CONFIG", "SET", "maxmemory", &limit.to_string()]),
+        encode(&["SET", "more", "x"]),
+    ];
+    client.send_raw(&requests.concat()).unwrap();
+    for reply in [b":1\r\n".as_slice(), b"+OK\r\n", b"+OK\r\n"] {
+        assert_eq!(client.read().unwrap().raw, reply);
+    }
+    until("all is free", || info(&mut client, "lazyfree_pending_objects") == 0);
+    let evicted = info(&mut client, "evicted_keys");
+    assert!(evicted < 1000, "{evicted} keys were evicted for what was about to be free");
 }

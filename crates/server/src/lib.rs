@@ -25,6 +25,7 @@ mod persistence;
 pub mod ping;
 mod pubsub;
 mod pushes;
+mod reaper;
 mod runtime;
 mod script_figures;
 mod scripts;

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 /// Keys evicted before other tasks may run.
 const EVICT_BATCH: usize = 16;
-/// How long to wait for the thread that frees large values.
+/// How long to wait for the thread that frees large values before looking again, and how often a call looks.
 const REAP_WAIT: Duration = Duration::from_millis(1);
+const REAP_LOOKS_MAX: usize = 100;
 
 /// Whether a command must not run while memory is over its limit.
 pub fn needs_room(entry: &Entry) -> bool {
@@ -43,23 +44,24 @@ impl Server {
         if settings.eviction == EvictionPolicy::NoEviction {
             return Gate::OUT_OF_MEMORY;
         }
-        while let Some(evicted) = self.evict_round(settings, limit, now_ms).await {
+        let mut looks = 0;
+        loop {
+            // What was evicted or unlinked is still to be freed, and evicting more in its stead would be too much.
+            while looks < REAP_LOOKS_MAX && self.lazy_free_pending() > 0 && self.is_over(limit) {
+                tokio::time::sleep(REAP_WAIT).await;
+                looks += 1;
+            }
             if !self.is_over(limit) {
                 return Gate::empty();
             }
-            if evicted == 0 {
+            if self.evict_round(settings, limit, now_ms).await.is_none_or(|evicted| evicted == 0) {
                 return Gate::OUT_OF_MEMORY;
             }
-            if self.lazy_free_pending() > 0 {
-                // What was evicted is still to be freed, and evicting more in its stead would be too much.
-                tokio::time::sleep(REAP_WAIT).await;
-            }
         }
-        Gate::OUT_OF_MEMORY
     }
 
-    /// Evicts some keys of every shard, as long as memory is over its limit; returns how many. `None` when a shard
-    /// that is busy with a long script would have to be waited for.
+    /// Evicts some keys of every shard, as long as memory is over its limit and all that was evicted is free; returns how
+    /// many. `None` when a shard that is busy with a long script would have to be waited for.
     async fn evict_round(&self, settings: &Settings, limit: u64, now_ms: u64) -> Option<usize> {
         let count = self.shards.len();
         let first = self.evict_from.fetch_add(1, Relaxed);
@@ -72,7 +74,7 @@ impl Server {
                 }
                 None => held.push(shard),
             }
-            if !self.is_over(limit) {
+            if !self.is_over(limit) || (evicted > 0 && self.lazy_free_pending() > 0) {
                 return Some(evicted);
             }
             tokio::task::yield_now().await;

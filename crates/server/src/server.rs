@@ -13,6 +13,7 @@ use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
+use crate::reaper::Reaper;
 use crate::runtime::IoPool;
 use crate::script_figures::ScriptFigures;
 use crate::scripts::{HeldShards, Scripts};
@@ -22,7 +23,7 @@ use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::tracking::Tracking;
 use moonshard_disk::FaultyDisk;
-use moonshard_engine::keyspace::{Garbage, Shard};
+use moonshard_engine::keyspace::Shard;
 use moonshard_engine::{Error, EvictionPolicy, Rng};
 use moonshard_lock::ShardLock;
 use moonshard_scripting::{Control, Vm};
@@ -101,8 +102,7 @@ pub struct Server {
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
     /// The shard that the next eviction begins with.
     pub(crate) evict_from: AtomicUsize,
-    /// The thread that drops what is costly to drop.
-    reaper: crossbeam_channel::Sender<Garbage>,
+    reaper: Reaper,
 }
 
 /// Unix time in milliseconds.
@@ -229,7 +229,7 @@ impl Server {
             shutdown: Shutdown::default(),
             errors: Mutex::default(),
             evict_from: AtomicUsize::new(0),
-            reaper: reaper(),
+            reaper: Reaper::start(),
         };
         server.observe_as(&settings);
         server
@@ -292,9 +292,9 @@ impl Server {
         self.errors.lock().clear();
     }
 
-    /// Values that wait to be dropped by the thread that does so.
+    /// Values that were given to the thread that drops them, and are not yet dropped.
     pub fn lazy_free_pending(&self) -> usize {
-        self.reaper.len()
+        self.reaper.pending()
     }
 
     /// Takes over what the configuration says about observing commands.
@@ -313,8 +313,7 @@ impl Server {
         }
         self.stats.lazy_freed.fetch_add(shard.garbage.len() as u64, Relaxed);
         for garbage in shard.garbage.drain(..) {
-            // The thread lives as long as the server; without it the value is dropped here.
-            let _ = self.reaper.send(garbage);
+            self.reaper.take(garbage);
         }
     }
 }
@@ -322,15 +321,4 @@ impl Server {
 /// Forty hexadecimal digits.
 fn random_id(random: &mut Rng) -> String {
     (0..40).map(|_| char::from_digit((random.next() % 16) as u32, 16).unwrap_or('0')).collect()
-}
-
-/// Starts the thread that drops large values. It ends when the server does.
-fn reaper() -> crossbeam_channel::Sender<Garbage> {
-    let (sender, receiver) = crossbeam_channel::unbounded::<Garbage>();
-    let spawned =
-        std::thread::Builder::new().name("reaper".into()).spawn(move || receiver.iter().for_each(drop));
-    if let Err(error) = spawned {
-        tracing::warn!(%error, "no thread for lazy freeing: values are freed in place");
-    }
-    sender
 }
