@@ -77,6 +77,27 @@ fn a_slow_sync_of_every_second_is_in_nobodys_way() {
     assert!(info(&mut client).contains("aof_pending_bio_fsync:1"), "the writes have waited for the sync");
 }
 
+/// What is not synced when a rewrite begins is synced before the log goes on in another file, and nobody waits for that.
+#[test]
+fn a_rewrite_begins_without_holding_replies() {
+    for fsync in ["everysec", "no"] {
+        let server = logging(fsync, &[]);
+        let (mut client, mut admin) = (server.connect(), server.connect());
+        ok(&mut client, "SET {a} 1");
+        ok(&mut client, "DEBUG DISK-FAULT sync incr NONE DELAY 3000 TIMES 1");
+        admin.send(&["BGREWRITEAOF"]).unwrap();
+        until(&mut client, "aof_pending_bio_fsync:1");
+        (0..20).for_each(|number| ok(&mut client, &format!("SET key:{number} 1")));
+        assert!(
+            info(&mut client).contains("aof_pending_bio_fsync:1"),
+            "{fsync}: writes have waited for the sync"
+        );
+        assert!(admin.read().unwrap().error().is_none());
+        until(&mut client, "aof_rewrite_in_progress:0");
+        assert!(info(&mut client).contains("aof_last_bgrewrite_status:ok"));
+    }
+}
+
 #[test]
 fn replies_wait_when_more_would_be_lost_than_every_second_promises() {
     let server = logging("everysec", &[]);

@@ -157,8 +157,12 @@ impl Server {
                 && may()
         };
         if is_due {
-            // What went wrong is in the server's log, and in INFO.
-            let _ = self.rewrite_in_background().await;
+            // Whoever calls this has other things to do than to wait until it has begun.
+            let server = self.clone();
+            tokio::spawn(async move {
+                // What went wrong is in the server's log, and in INFO.
+                let _ = server.rewrite_in_background().await;
+            });
         } else {
             self.save_what_was_scheduled().await;
         }
@@ -195,6 +199,7 @@ impl Server {
         claim.begin(Activity::Rewrite)?;
         rewriting.given_up.store(false, Relaxed);
         let settings = self.config.load_full();
+        self.ease_log(&settings).await;
         let rdb = settings.aof_use_rdb_preamble;
         let mut rewrite = match self.start_increment(&settings, rdb) {
             Ok(rewrite) => rewrite,

@@ -100,6 +100,8 @@ pub struct Log {
     /// The thread that syncs while others write.
     sync_thread: OnceLock<Thread>,
     is_syncing: AtomicBool,
+    /// Whether it is to sync at once.
+    is_sync_asked: AtomicBool,
     /// Nanoseconds that the disk takes in a step, averaged over some of them: when nothing is synced beside, and when
     /// something is.
     step_nanos: [AtomicU64; 2],
@@ -143,6 +145,7 @@ impl Log {
             is_called: AtomicBool::new(false),
             sync_thread: OnceLock::new(),
             is_syncing: AtomicBool::new(false),
+            is_sync_asked: AtomicBool::new(false),
             step_nanos: [AtomicU64::new(0), AtomicU64::new(0)],
             failure: AtomicI32::new(0),
             wants_base: AtomicBool::new(false),

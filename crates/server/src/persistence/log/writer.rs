@@ -177,9 +177,12 @@ impl Writer {
 
     /// What the thread that syncs is to do now; a sync that it is to begin has begun.
     pub(super) fn next_sync(&mut self, server: &Server) -> NextSync {
-        let settings = server.config.load();
-        let is_wanted = settings.appendfsync == AppendFsync::EverySec && server.may_sync_log(&settings);
-        let left = SYNC_EVERY.saturating_sub(self.synced_at.elapsed());
+        let (settings, log) = (server.config.load(), &server.persistence.log);
+        let is_asked = log.is_sync_asked.swap(false, SeqCst);
+        let is_regular = settings.appendfsync == AppendFsync::EverySec && server.may_sync_log(&settings);
+        let is_wanted = is_asked || is_regular;
+        let left =
+            if is_asked { Duration::ZERO } else { SYNC_EVERY.saturating_sub(self.synced_at.elapsed()) };
         match self.output.begin_sync().filter(|_| is_wanted) {
             None => {
                 self.sync_rests = true;
@@ -188,7 +191,7 @@ impl Writer {
             Some(_) if !left.is_zero() => NextSync::After(left),
             Some(syncing) => {
                 self.synced_at = Instant::now();
-                server.persistence.log.is_syncing.store(true, Relaxed);
+                log.is_syncing.store(true, Relaxed);
                 NextSync::Begin(syncing)
             }
         }
