@@ -3,8 +3,8 @@
 
 use moonshard_tests::ready::wait_until_it_says;
 use moonshard_tests::resp::Client;
-use moonshard_tests::server::{Kind, Server, moonshard_binary, temp_dir};
-use moonshard_tests::waiting::WITHIN;
+use moonshard_tests::server::{Kind, Server, moonshard_binary, temp_dir, under_test_is_redis};
+use moonshard_tests::waiting::{WITHIN, until};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -286,4 +286,34 @@ fn what_is_wrong_is_told_with_the_place() {
         );
         std::fs::remove_dir_all(dir).unwrap();
     }
+}
+
+/// Another version's compiler may have taken what this one's does not.
+#[test]
+fn a_script_that_does_not_compile_is_left_out() {
+    if under_test_is_redis() {
+        return;
+    }
+    let server = Server::moonshard(4, &["--rdbchecksum", "no"]);
+    let mut client = server.connect();
+    client.ask("SET key value");
+    let sha_of = |client: &mut Client, script: &str| {
+        let reply = client.command(&["SCRIPT", "LOAD", script]).unwrap();
+        String::from_utf8(reply.value.bytes().unwrap().to_vec()).unwrap()
+    };
+    let (kept, _) = (sha_of(&mut client, "return 'kept'"), sha_of(&mut client, "return 'lost'"));
+    client.ask("SAVE");
+    let mut bytes = std::fs::read(server.dir().join("dump.rdb")).unwrap();
+    let at = find(&bytes, b"return 'lost'");
+    bytes[at + 7] = b'(';
+    let dir = temp_dir();
+    std::fs::write(dir.join("dump.rdb"), bytes).unwrap();
+    let server = Server::moonshard(4, &["--dir", dir.to_str().unwrap()]);
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET key").raw, b"$5\r\nvalue\r\n");
+    assert_eq!(client.command(&["EVALSHA", &kept, "0"]).unwrap().raw, b"$4\r\nkept\r\n");
+    assert_eq!(client.ask("INFO memory").text().matches("number_of_cached_scripts:1\r\n").count(), 1);
+    until("the log tells of it", || server.log().contains("a script of the file is left out"));
+    drop(server);
+    std::fs::remove_dir_all(dir).unwrap();
 }

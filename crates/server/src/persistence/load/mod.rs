@@ -20,6 +20,7 @@ use crate::server::{Server, engine_settings, unix_ms};
 use cut::{Cutter, Input};
 use moonshard_aof::Manifest;
 use moonshard_disk::Disk;
+use moonshard_scripting::Sha;
 use records::{Code, CodeKind};
 use std::ffi::OsStr;
 use std::io;
@@ -153,12 +154,19 @@ fn load_snapshot(server: &Arc<Server>, settings: &Settings) -> Result<(), LoadEr
     Ok(())
 }
 
-/// Makes the scripts and libraries of a file known.
+/// Makes the scripts and libraries of a file known. A script that does not compile, as it did for whoever has written the
+/// file, is left out: clients send it again, and nobody's data wait for it.
 fn take_up(server: &Server, file: &str, code: &[Code]) -> Result<(), LoadError> {
     let scripts = &server.scripts;
     for Code { kind, text, offset } in code {
         let taken = match kind {
-            CodeKind::Script(keep) => scripts.registry.take_up(text, *keep).map(drop),
+            CodeKind::Script(keep) => {
+                if let Err(error) = scripts.registry.take_up(text, *keep) {
+                    let sha1 = Sha::of(text);
+                    tracing::warn!(file, offset, %sha1, %error, "a script of the file is left out");
+                }
+                Ok(())
+            }
             CodeKind::Library => server.load_unchanged(|| {
                 scripts.registry.libraries().load(text, false, &scripts.settings).map(drop)
             }),
