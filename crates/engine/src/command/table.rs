@@ -125,7 +125,7 @@ impl CommandTable {
     }
 
     /// The command, not a subcommand, of this name in any case.
-    #[inline]
+    #[inline(always)]
     pub fn command(&self, name: &[u8]) -> Option<&Entry> {
         let folded = Folded::of(name);
         let home = *self.homes.get(folded.hash(self.multiplier))?;
@@ -155,7 +155,7 @@ impl CommandTable {
     }
 
     /// The command or subcommand that a request names, whatever the number of its arguments.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, args: Args<'_>) -> Option<&Entry> {
         let entry = self.command(args.get(0)?)?;
         if entry.subcommands.is_empty() { Some(entry) } else { self.find_in(entry, args) }
@@ -170,7 +170,7 @@ impl CommandTable {
     }
 
     /// The command or subcommand of a request, if it can be called with so many arguments.
-    #[inline]
+    #[inline(always)]
     pub fn callable(&self, args: Args<'_>) -> Option<&Entry> {
         let entry = self.find(args)?;
         let command = entry.command;
@@ -184,10 +184,14 @@ impl CommandTable {
     /// # Errors
     /// Redis' texts for an unknown command, an unknown subcommand and a wrong number of arguments.
     pub fn resolve(&self, args: Args<'_>) -> Result<&Entry, Error> {
-        match (self.callable(args), self.find(args)) {
-            (Some(entry), _) => Ok(entry),
-            (None, Some(entry)) => Err(Error::wrong_arity(&entry.full_name)),
-            (None, None) => Err(self.unknown(args)),
+        self.callable(args).ok_or_else(|| self.not_callable(args))
+    }
+
+    #[cold]
+    fn not_callable(&self, args: Args<'_>) -> Error {
+        match self.find(args) {
+            Some(entry) => Error::wrong_arity(&entry.full_name),
+            None => self.unknown(args),
         }
     }
 
