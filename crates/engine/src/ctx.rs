@@ -209,20 +209,37 @@ impl Ctx<'_> {
         prepare: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> CmdResult {
         if let Err(error) = admission::admit(self, entry, args).and_then(|()| prepare(self)) {
-            self.count(entry, |stats| stats.rejected += 1);
-            self.note_script_error(&error);
-            error.write(self.reply);
-            return Err(error);
+            return self.reject(entry, error);
         }
         let outcome = self.run_admitted(entry, args);
         if let Err(error) = &outcome {
             self.note_script_error(error);
+            self.count(entry, |stats| stats.failed += 1);
         }
-        self.count(entry, |stats| {
-            stats.calls += 1;
-            stats.failed += u64::from(outcome.is_err());
-        });
+        if !self.is_timed() {
+            self.count(entry, |stats| stats.calls += 1);
+        }
         outcome
+    }
+
+    /// Answers a call that does not run.
+    #[cold]
+    fn reject(&mut self, entry: &Entry, error: Error) -> CmdResult {
+        let timed = u64::from(self.is_timed());
+        self.count(entry, |stats| {
+            stats.rejected += 1;
+            // Who times it takes it for a call that ran.
+            stats.calls = stats.calls.wrapping_sub(timed);
+        });
+        self.note_script_error(&error);
+        error.write(self.reply);
+        Err(error)
+    }
+
+    /// Whether who calls takes the time of each call, and so counts it: [`ShardStats::ran`](crate::keyspace::ShardStats).
+    #[inline]
+    fn is_timed(&self) -> bool {
+        matches!(self.caller, Caller::Client | Caller::Transaction)
     }
 
     /// Runs a call of a client that waited, for the key that it waited for. It was admitted and counted when it came.

@@ -213,7 +213,7 @@ impl Server {
                 all.resize(shard.stats.commands.len(), CommandStats::default());
             }
             for (sum, more) in all.iter_mut().zip(&shard.stats.commands) {
-                sum.add(more.stats);
+                sum.add(more.total());
             }
         }
         all

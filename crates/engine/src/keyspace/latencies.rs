@@ -6,9 +6,9 @@ const STEPS: usize = 1 << STEP_BITS;
 /// Powers of two that are told apart, from nanoseconds to about a second. What takes longer counts as the longest.
 const POWERS: usize = 30;
 
-/// Counts of calls by the time that they took. Half a kilobyte.
+/// Counts of calls by the time that they took. A kilobyte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Latencies([u32; STEPS * POWERS]);
+pub struct Latencies([u64; STEPS * POWERS]);
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -36,18 +36,17 @@ impl Latencies {
     /// Counts a call. O(1).
     #[inline]
     pub fn record(&mut self, nanos: u64) {
-        let count = &mut self.0[step_of(nanos)];
-        *count = count.saturating_add(1);
+        self.0[step_of(nanos)] += 1;
     }
 
     /// Adds calls that were counted elsewhere.
     pub fn add(&mut self, more: &Self) {
-        self.0.iter_mut().zip(&more.0).for_each(|(to, count)| *to = to.saturating_add(*count));
+        self.0.iter_mut().zip(&more.0).for_each(|(to, count)| *to += count);
     }
 
     /// The calls.
     pub fn calls(&self) -> u64 {
-        self.0.iter().map(|&count| u64::from(count)).sum()
+        self.0.iter().sum()
     }
 
     /// The time, in nanoseconds, within which so many percent of the calls were done, rounded up to a step.
@@ -55,7 +54,7 @@ impl Latencies {
         let wanted = ((self.calls() as f64 * percent / 100.0).ceil() as u64).max(1);
         let mut sum = 0;
         for (step, &count) in self.0.iter().enumerate() {
-            sum += u64::from(count);
+            sum += count;
             if sum >= wanted {
                 return longest_of(step);
             }
@@ -69,7 +68,7 @@ impl Latencies {
         let mut sum = 0;
         let powers = self.0.chunks(STEPS).enumerate();
         powers.filter_map(move |(power, counts)| {
-            let calls: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+            let calls: u64 = counts.iter().sum();
             sum += calls;
             (calls > 0).then_some((longest_of(power * STEPS + STEPS - 1), sum))
         })

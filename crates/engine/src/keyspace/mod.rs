@@ -41,20 +41,29 @@ pub struct CommandStats {
 impl CommandStats {
     /// Adds what was counted elsewhere.
     pub const fn add(&mut self, more: Self) {
-        self.calls += more.calls;
+        self.calls = self.calls.wrapping_add(more.calls);
         self.failed += more.failed;
         self.rejected += more.rejected;
         self.nanos += more.nanos;
     }
 }
 
-/// What a shard has counted of one command, and how long its calls took, if there were any.
+/// What a shard has counted of one command, and how long calls took, if there were any that were timed.
 #[derive(Clone, Debug, Default)]
 pub struct Counted {
-    /// The calls.
-    pub stats: CommandStats,
-    /// How long they took.
+    /// Everything but the calls that were timed, which are counted by their times. So a client's call, which is timed, is
+    /// counted once; calls that were timed and did not run are taken off here.
+    stats: CommandStats,
+    /// How long calls took.
     pub latencies: Option<Box<Latencies>>,
+}
+
+impl Counted {
+    /// All that was counted.
+    pub fn total(&self) -> CommandStats {
+        let timed = self.latencies.as_ref().map_or(0, |latencies| latencies.calls());
+        CommandStats { calls: self.stats.calls.wrapping_add(timed), ..self.stats }
+    }
 }
 
 /// What a shard counts.
@@ -83,7 +92,7 @@ impl ShardStats {
         Self { commands: vec![Counted::default(); commands], ..Self::default() }
     }
 
-    /// Notes that a command, whose call was counted, ran for so many nanoseconds.
+    /// Counts a call of a client or a transaction, which took so many nanoseconds, whatever came of it.
     #[inline]
     pub fn ran(&mut self, id: CommandId, nanos: u64) {
         if COUNTS && let Some(Counted { stats, latencies }) = self.commands.get_mut(usize::from(id)) {
@@ -92,7 +101,7 @@ impl ShardStats {
         }
     }
 
-    /// Where calls of a command are counted.
+    /// Where calls of a command are counted that are not timed, and all that is counted of calls beside their number.
     #[inline]
     pub fn of(&mut self, id: CommandId) -> Option<&mut CommandStats> {
         self.commands.get_mut(usize::from(id)).map(|counted| &mut counted.stats)
@@ -184,5 +193,33 @@ fn count_in_slot(counts: &mut Option<Box<[u32]>>, shards: usize, key: &[u8], add
     if let Some(counts) = counts {
         let at = usize::from(crate::slot::slot(key)) / shards;
         counts[at] = if added { counts[at] + 1 } else { counts[at].saturating_sub(1) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Engine;
+
+    #[test]
+    fn a_call_is_counted_by_its_time_or_by_the_door_and_a_refused_one_not_at_all() {
+        let id = CommandTable::get().command(b"get").unwrap().id;
+        let mut stats = ShardStats::new();
+        stats.ran(id, 1000);
+        stats.ran(id, 2000);
+        // The second was refused.
+        let counts = stats.of(id).unwrap();
+        (counts.rejected, counts.calls) = (1, counts.calls.wrapping_sub(1));
+        let mut sum = CommandStats::default();
+        sum.add(stats.commands[usize::from(id)].total());
+        sum.add(stats.commands[usize::from(id)].total());
+        assert_eq!((sum.calls, sum.rejected, sum.nanos), (2, 2, 6000));
+
+        let mut engine = Engine::new(1);
+        let counted = |engine: &Engine| engine.shards[0].stats.commands[usize::from(id)].total().calls;
+        engine.run(&["GET", "k"]);
+        assert_eq!(counted(&engine), 0);
+        engine.again(&["GET", "k"]);
+        assert_eq!(counted(&engine), 1);
     }
 }

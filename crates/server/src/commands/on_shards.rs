@@ -205,7 +205,8 @@ impl Call<'_, '_> {
             return outcome;
         }
         let nanos = started.elapsed().as_nanos() as u64;
-        guards[at].1.shard.stats.ran(self.entry.id, nanos);
+        // Where the door counts: with the first of the shards that the command sees.
+        guards[0].1.shard.stats.ran(self.entry.id, nanos);
         if self.entry.command.meta.route == Route::Script {
             self.server.script_took(&mut guards[at].1, nanos, &self.session.client);
         }

@@ -41,7 +41,7 @@ pub(super) fn shards(report: &mut Report<'_>) {
         let control = &cell.control;
         let keys: u64 = shard.databases.iter().map(|database| database.keys).sum();
         let expires: u64 = shard.databases.iter().map(|database| database.expires).sum();
-        let commands: u64 = shard.stats.commands.iter().map(|counted| counted.stats.calls).sum();
+        let commands: u64 = shard.stats.commands.iter().map(|counted| counted.total().calls).sum();
         let script = match () {
             () if control.is_busy() => "busy",
             () if control.is_running() => "running",
