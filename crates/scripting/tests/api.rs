@@ -4,6 +4,7 @@
 
 mod world;
 
+use moonshard_protocol::Encoding;
 use world::World;
 
 #[test]
@@ -35,6 +36,43 @@ fn a_call_takes_its_arguments_in_a_table() {
     // Metatables are not asked.
     let sly = "return redis.pcall(setmetatable({}, {__index = function() return 'PING' end}))";
     assert!(eval(&mut world, sly).starts_with(wrong));
+}
+
+/// A field that means nothing makes a table one that is asked for those that do.
+#[test]
+fn arrays_are_replies_with_and_without_a_field() {
+    let mut world = World::default();
+    let long: String = (0..5000).map(|n| format!("{n},")).collect();
+    for encoding in [Encoding::Resp2, Encoding::Resp3] {
+        world.encoding = encoding;
+        for resp in [2, 3] {
+            for elements in [
+                "",
+                "1",
+                "1, 2.9, -3, 1e15, '', 'text', true, false, 'a\\r\\n\\0b'",
+                "1, nil, 3",
+                "nil, 2",
+                "cjson.null, tostring, 'x'",
+                "{}, {{}}, {1, {2, 'x', {true}}}, {ok = 'fine'}, {err = 'ERR x'}, {1, 2, ok = 'all'}",
+                "{double = 1.5}, {map = {a = {1, 2}}}, {set = {x = true}}, setmetatable({1, 2}, {__index = {err = 'no'}})",
+                &long,
+            ] {
+                let reply = |world: &mut World, field: &str| {
+                    world.eval(&format!("redis.setresp({resp}) return {{{elements}{field}}}"))
+                };
+                let separator = if elements.is_empty() || elements.ends_with(',') { "" } else { "," };
+                let plain = reply(&mut world, "");
+                assert!(plain.starts_with('*'), "{elements}: {plain}");
+                assert_eq!(plain, reply(&mut world, &format!("{separator} nothing = 1")), "{elements}");
+            }
+        }
+    }
+    world.encoding = Encoding::Resp2;
+    let loops = "local t = {} t[1] = t return t";
+    assert!(world.eval(loops).ends_with("-ERR reached lua stack limit\r\n"));
+    // What was taken out is not there.
+    let removed = "local t = {1, 2, 3, ok = 'x'} t.ok = nil t[3] = nil return t";
+    assert_eq!(world.eval(removed), "*2\r\n:1\r\n:2\r\n");
 }
 
 #[test]

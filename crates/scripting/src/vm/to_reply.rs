@@ -3,6 +3,7 @@
 use super::errors::c_string;
 use super::interrupt;
 use crate::lua_stack::{LuaStack, c_long};
+use crate::luajit_tables::{self, Shape, Table, Value};
 use mlua::ffi::{self, lua_State};
 use moonshard_engine::Error;
 use moonshard_protocol::Reply;
@@ -40,20 +41,23 @@ pub(super) fn write(
     frames.clear();
     let mark = reply.mark();
     let start = reply.as_bytes().len();
-    let mut writer = Writer { state, stack: state, reply, resp3 };
-    let mut left = VALUES;
+    let mut writer = Writer { state, stack: state, reply, resp3, left: VALUES };
     // SAFETY: the state is idle with the value on top. Nothing below raises: fields are read raw, their names are
     // strings that Lua has, and room is asked for before anything is pushed.
     unsafe {
+        if writer.plain_array() {
+            ffi::lua_pop(state, 1);
+            return Ok(());
+        }
         if let Some(line) = writer.error_line() {
             return Err(Error::bytes(line));
         }
         writer.value(frames);
         while let Some(frame) = frames.pop() {
             writer.go_on(frame, frames);
-            left -= 1;
-            if left == 0 {
-                left = VALUES;
+            writer.left = writer.left.saturating_sub(1);
+            if writer.left == 0 {
+                writer.left = VALUES;
                 let too_large = writer.reply.as_bytes().len() - start > BYTES_MAX;
                 let too_large = too_large.then_some(Error::fixed("ERR The reply of the script is too large"));
                 if let Some(error) = interrupt::killed().or(too_large) {
@@ -71,6 +75,8 @@ struct Writer<'a> {
     stack: *mut lua_State,
     reply: &'a mut Reply,
     resp3: bool,
+    /// Values until the next look.
+    left: u32,
 }
 
 impl Writer<'_> {
@@ -119,14 +125,7 @@ impl Writer<'_> {
                     self.reply.bulk(text);
                 }
                 ffi::LUA_TNUMBER => self.reply.int(c_long(ffi::lua_tonumber(self.state, -1))),
-                ffi::LUA_TBOOLEAN => {
-                    let value = ffi::lua_toboolean(self.state, -1) != 0;
-                    match (self.resp3, value) {
-                        (true, _) => self.reply.bool(value),
-                        (false, true) => self.reply.int(1),
-                        (false, false) => self.reply.null(),
-                    }
-                }
+                ffi::LUA_TBOOLEAN => self.boolean(ffi::lua_toboolean(self.state, -1) != 0),
                 ffi::LUA_TTABLE => return self.table(frames),
                 _ => self.reply.null(),
             }
@@ -134,10 +133,54 @@ impl Writer<'_> {
         }
     }
 
+    fn boolean(&mut self, value: bool) {
+        match (self.resp3, value) {
+            (true, _) => self.reply.bool(value),
+            (false, true) => self.reply.int(1),
+            (false, false) => self.reply.null(),
+        }
+    }
+
+    /// Writes the table on top, where it lies, if it has no fields and there is no table in it, which is how most are.
+    /// Otherwise nothing is written.
+    unsafe fn plain_array(&mut self) -> bool {
+        if !luajit_tables::was_readable() {
+            return false;
+        }
+        // SAFETY: the promise of `write`: nothing is asked of Lua until the elements were written.
+        let Some(table) = (unsafe { Table::at(LuaStack::new(self.state), -1) }) else { return false };
+        if table.places() > VALUES as usize {
+            return false;
+        }
+        let elements = match table.shape() {
+            Shape::Array(elements) => elements,
+            Shape::Map(_, 0) => &[],
+            _ => return false,
+        };
+        if elements.iter().any(|element| matches!(element.value(), Value::Table(_))) {
+            return false;
+        }
+        self.left = self.left.saturating_sub(elements.len() as u32);
+        self.reply.array(elements.len());
+        for element in elements {
+            match element.value() {
+                Value::String(text) => self.reply.bulk(text),
+                Value::Number(number) => self.reply.int(c_long(number)),
+                Value::Boolean(value) => self.boolean(value),
+                Value::Nil | Value::Other(_) | Value::Table(_) => self.reply.null(),
+            }
+        }
+        true
+    }
+
     /// Writes the table on top by its special fields, or begins to write it as an array.
     unsafe fn table(&mut self, frames: &mut Vec<Frame>) {
         // SAFETY: the promise of `write`.
         unsafe {
+            if self.plain_array() {
+                ffi::lua_pop(self.state, 1);
+                return;
+            }
             if self.scalar_table() {
                 ffi::lua_pop(self.state, 2);
                 return;
