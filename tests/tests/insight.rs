@@ -231,6 +231,8 @@ fn keys_of_several_slots_get_a_hash_tag() {
     let flags = "#!lua flags=allow-undeclared-keys\nreturn 1";
     let told = command(&mut client, &["SCRIPT", "EXPLAIN", flags, "0"]);
     assert_eq!(field(&told, "shards_locked").items().unwrap().len(), SHARDS);
+    let unknown = client.command(&["SCRIPT", "EXPLAIN", &"a".repeat(40), "0"]).unwrap();
+    assert!(unknown.error().unwrap().starts_with("NOSCRIPT"), "{}", unknown.text());
     let bad = client.command(&["SCRIPT", "EXPLAIN", "return 1", "2", "k"]).unwrap();
     assert_eq!(bad.error().unwrap(), "ERR Number of keys can't be greater than number of args");
 }

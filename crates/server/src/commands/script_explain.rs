@@ -29,6 +29,10 @@ impl Call<'_, '_> {
         };
         let (explained, called) = match function {
             Some(explained) => (explained, ScriptRef::Function(given)),
+            // A SHA1 is no Lua: whoever gives one means a script that is known.
+            None if known.is_none() && given.len() == 40 && given.iter().all(u8::is_ascii_hexdigit) => {
+                return Err(Error::NO_SCRIPT);
+            }
             None => (explain(&scripts.registry, &scripts.settings, source)?, ScriptRef::Text(source)),
         };
         let planned = plan(&scripts.registry, called, keys, scripts.settings.default_flags());
