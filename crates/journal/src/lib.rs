@@ -1,4 +1,4 @@
-//! Records that many threads write at once, each into a buffer of its own, and that one thread reads in one order.
+//! Records that many threads write at once, each into a buffer of its own, and that are read in one order.
 //!
 //! A record gets its number, one more than the last one's, while its buffer's mutex is held. So whoever reads the
 //! counter first and then takes what is in each buffer has every record below what the counter said, whatever is
@@ -22,7 +22,7 @@ pub struct Journals {
     next: Padded<AtomicU64>,
     buffers: Box<[Padded<Mutex<Records>>]>,
     /// A bit for each buffer into which something was written since it was taken.
-    filled: Box<[AtomicU64]>,
+    filled: Box<[Padded<AtomicU64>]>,
 }
 
 /// On cache lines of its own.
@@ -54,7 +54,7 @@ impl Journals {
     #[must_use]
     pub fn new(count: usize) -> Self {
         let buffers = (0..count).map(|_| Padded(Mutex::new(Records::default())));
-        let filled = (0..count.div_ceil(BITS)).map(|_| AtomicU64::new(0));
+        let filled = (0..count.div_ceil(BITS)).map(|_| Padded(AtomicU64::new(0)));
         Self { next: Padded(AtomicU64::new(1)), buffers: buffers.collect(), filled: filled.collect() }
     }
 
@@ -68,7 +68,7 @@ impl Journals {
         let mut records = lock(&self.buffers[index].0);
         if records.ends.is_empty() {
             // Before the number is drawn: whoever has read a counter beyond it sees the bit.
-            self.filled[index / BITS].fetch_or(1 << (index % BITS), SeqCst);
+            self.filled[index / BITS].0.fetch_or(1 << (index % BITS), SeqCst);
         }
         // Sequentially consistent: a reader that goes to sleep says so first and looks at the counter then.
         let number = self.next.0.fetch_add(1, SeqCst);
@@ -96,7 +96,7 @@ impl Journals {
         kept.retain(|&index| !parts[index].drop_read());
         for (word, bits) in self.filled.iter().enumerate() {
             // Cleared before the buffer is taken: whoever finds it empty afterwards sets it again.
-            let mut bits = if bits.load(SeqCst) == 0 { 0 } else { bits.swap(0, SeqCst) };
+            let mut bits = if bits.0.load(SeqCst) == 0 { 0 } else { bits.0.swap(0, SeqCst) };
             while bits != 0 {
                 let index = word * BITS + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
