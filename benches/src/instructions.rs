@@ -100,12 +100,13 @@ impl Options {
     }
 }
 
-/// A program by its path, from whatever folder it is started; one without a folder is searched for by the system.
+/// A program by its path, from whatever folder it is started; one without a folder is searched for by the system. A link is
+/// not followed: redis-server is one of those that look at what they are called.
 fn find(path: &Path) -> Result<PathBuf, Error> {
     if path.components().count() == 1 {
         return Ok(path.to_owned());
     }
-    path.canonicalize().map_err(|error| Error::io(format!("find {}", path.display()), error))
+    std::path::absolute(path).map_err(|error| Error::io(format!("find {}", path.display()), error))
 }
 
 /// Runs the comparison as the arguments, without the program's name, say.
