@@ -217,7 +217,8 @@ impl Ctx<'_> {
             self.count(entry, |stats| stats.failed += 1);
         }
         if !self.is_timed() {
-            self.count(entry, |stats| stats.calls += 1);
+            // It may be below zero for now: what was refused is taken away where its time is counted.
+            self.count(entry, |stats| stats.calls = stats.calls.wrapping_add(1));
         }
         outcome
     }
