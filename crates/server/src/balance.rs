@@ -3,7 +3,9 @@
 //! A second thread only helps while a core has nothing else to do. Otherwise it takes its time from the first one, or
 //! from the clients on the same machine, and makes every request dearer: fewer requests are found at each look for
 //! events, and the threads wait for each other at the shards. So connections are kept together on as few threads as
-//! can serve them, and are spread as soon as those are busy while cores are idle.
+//! can serve them, and are spread as soon as those are busy while cores are idle. Whether that helps is then measured: the
+//! core that was idle may be one that the clients need, once there is more to do for them. A thread that has brought
+//! little is given up again, and is not tried again soon.
 
 use crate::runtime::IoPool;
 use crate::server::Server;
@@ -21,6 +23,16 @@ const BUSY: f64 = 0.75;
 const RELAXED: f64 = 0.40;
 /// Idle cores from which on another thread has one to run on.
 const IDLE_CORES: f64 = 0.40;
+
+/// Looks after a thread was added until its use is measured, and for how many.
+const SETTLING: u32 = 2;
+const MEASURED: u32 = 4;
+/// Of what another thread could bring at best, the part that it has to bring.
+const WORTH: f64 = 0.15;
+/// Commands a second from which on their number says how much is done.
+const TELLING_RATE: f64 = 5_000.0;
+/// How long a thread that was not worth it is not tried again; each time twice as long.
+const PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(32);
 
 /// What the load asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,25 +54,95 @@ fn judge(busy: &[f64], threads: usize, idle_cores: f64) -> Verdict {
     Verdict::Stay
 }
 
+/// Tries whether an added thread is worth it.
+#[derive(Debug, Default)]
+struct Trial {
+    /// Commands a second at the last looks, the latest first.
+    recent: [f64; AGREEING as usize],
+    /// What they were before the thread was added that is tried, and the looks since then.
+    tried: Option<(f64, u32)>,
+    /// What they were since then, summed up.
+    sum: f64,
+    /// How long nothing is tried after a failure, and for how many looks that is still so.
+    wait: Duration,
+    looks_left: u32,
+}
+
+impl Trial {
+    /// A thread was added.
+    fn begin(&mut self) {
+        let before = self.recent.iter().sum::<f64>() / self.recent.len() as f64;
+        (self.tried, self.sum) = (Some((before, 0)), 0.0);
+    }
+
+    /// Whether no thread may be added now.
+    const fn forbids(&self) -> bool {
+        self.tried.is_some() || self.looks_left > 0
+    }
+
+    /// Takes note of the commands a second since the last look, with `active` threads, which may have had little to do.
+    /// Returns whether the last one is to be given up.
+    fn look(&mut self, rate: f64, active: usize, is_relaxed: bool) -> bool {
+        self.recent.rotate_right(1);
+        self.recent[0] = rate;
+        self.looks_left = self.looks_left.saturating_sub(1);
+        if is_relaxed {
+            // Another load may come.
+            (self.tried, self.wait, self.looks_left) = (None, Duration::ZERO, 0);
+        }
+        let Some((before, looks)) = &mut self.tried else { return false };
+        *looks += 1;
+        if *looks > SETTLING {
+            self.sum += rate;
+        }
+        if *looks < SETTLING + MEASURED {
+            return false;
+        }
+        let gained = self.sum / f64::from(MEASURED) / *before - 1.0;
+        let is_worth_it = *before < TELLING_RATE || gained * (active - 1) as f64 >= WORTH;
+        self.tried = None;
+        if is_worth_it {
+            self.wait = Duration::ZERO;
+        } else {
+            self.wait = (self.wait * 2).clamp(*PATIENCE.start(), *PATIENCE.end());
+            self.looks_left = (self.wait.as_millis() / LOOK.as_millis()) as u32;
+        }
+        !is_worth_it
+    }
+}
+
 /// Runs until the server ends. Does nothing where there is only one thread.
 pub async fn run(server: Arc<Server>, pool: Arc<IoPool>) {
     if pool.len() == 1 {
         return;
     }
     let mut meter = Meter::new(&pool);
+    let mut trial = Trial::default();
     let (mut last, mut agreeing) = (Verdict::Stay, 0);
     while !server.shutdown.is_requested() {
         tokio::time::sleep(LOOK).await;
         let active = pool.active();
-        let (busy, idle_cores) = meter.read(&pool);
-        let verdict = judge(&busy[..active], pool.len(), idle_cores);
+        let Reading { busy, idle_cores, rate } = meter.read(&pool, &server);
+        let busy = &busy[..active];
+        let is_relaxed = busy.iter().all(|&part| part < RELAXED);
+        let is_given_up = trial.look(rate, active, is_relaxed);
+        let verdict = match judge(busy, pool.len(), idle_cores) {
+            _ if is_given_up => Verdict::Narrow,
+            Verdict::Widen if trial.forbids() => Verdict::Stay,
+            verdict => verdict,
+        };
         agreeing = if verdict == last { agreeing + 1 } else { 1 };
         last = verdict;
-        if agreeing < AGREEING || verdict == Verdict::Stay {
+        if !is_given_up && (agreeing < AGREEING || verdict == Verdict::Stay) {
             continue;
         }
         agreeing = 0;
-        let active = if verdict == Verdict::Widen { active + 1 } else { active - 1 };
+        let active = if verdict == Verdict::Widen {
+            trial.begin();
+            active + 1
+        } else {
+            active - 1
+        };
         tracing::debug!(active, "I/O threads in use");
         server.use_io_threads(active);
     }
@@ -83,9 +165,20 @@ impl Server {
     }
 }
 
+/// What was measured since the last look.
+struct Reading {
+    /// For each thread the part of the time that it was busy.
+    busy: Vec<f64>,
+    /// The cores that were idle.
+    idle_cores: f64,
+    /// Commands a second.
+    rate: f64,
+}
+
 /// Reads how busy the threads and the machine were since the last look.
 struct Meter {
     at: Instant,
+    commands: u64,
     busy: Vec<Duration>,
     idle_ticks: Option<u64>,
     /// The recent idle cores, smoothed: the system counts in ticks of ten milliseconds.
@@ -96,14 +189,14 @@ impl Meter {
     fn new(pool: &IoPool) -> Self {
         Self {
             at: Instant::now(),
+            commands: 0,
             busy: (0..pool.len()).map(|index| pool.busy(index)).collect(),
             idle_ticks: idle_ticks(),
             idle_cores: 0.0,
         }
     }
 
-    /// For each thread the part of the time that it was busy, and the cores that were idle.
-    fn read(&mut self, pool: &IoPool) -> (Vec<f64>, f64) {
+    fn read(&mut self, pool: &IoPool, server: &Server) -> Reading {
         const TICKS_A_SECOND: f64 = 100.0;
         let elapsed = self.at.elapsed().as_secs_f64().max(0.001);
         self.at = Instant::now();
@@ -122,7 +215,10 @@ impl Meter {
         };
         self.idle_ticks = ticks;
         self.idle_cores = (self.idle_cores + idle) / 2.0;
-        (parts, self.idle_cores)
+        let commands = server.stats.commands.load(Relaxed);
+        let rate = commands.saturating_sub(self.commands) as f64 / elapsed;
+        self.commands = commands;
+        Reading { busy: parts, idle_cores: self.idle_cores, rate }
     }
 }
 
@@ -156,6 +252,47 @@ mod tests {
         assert_eq!(judge(&[0.2, 0.1], 2, 1.5), Verdict::Narrow);
         assert_eq!(judge(&[0.2], 2, 1.5), Verdict::Stay);
         assert_eq!(judge(&[0.6, 0.5], 2, 0.5), Verdict::Stay);
+    }
+
+    /// What a trial says of a thread that was added to `active - 1` at `before` commands a second, and then served `after`.
+    fn tried(trial: &mut Trial, active: usize, before: f64, after: f64) -> bool {
+        (0..AGREEING).for_each(|_| assert!(!trial.look(before, active - 1, false)));
+        trial.begin();
+        // What the change itself costs does not count.
+        (0..SETTLING).for_each(|_| assert!(!trial.look(0.0, active, false)));
+        (1..MEASURED).for_each(|_| assert!(!trial.look(after, active, false)));
+        assert!(trial.forbids());
+        trial.look(after, active, false)
+    }
+
+    #[test]
+    fn a_thread_that_brings_little_is_given_up() {
+        assert!(tried(&mut Trial::default(), 2, 200e3, 190e3));
+        assert!(tried(&mut Trial::default(), 2, 200e3, 220e3));
+        assert!(!tried(&mut Trial::default(), 2, 200e3, 240e3));
+        // The eighth can bring an eighth at best.
+        assert!(!tried(&mut Trial::default(), 8, 700e3, 720e3));
+        assert!(tried(&mut Trial::default(), 8, 700e3, 705e3));
+        // So few may be long ones.
+        assert!(!tried(&mut Trial::default(), 2, 100.0, 90.0));
+    }
+
+    #[test]
+    fn what_was_not_worth_it_is_tried_again_later_and_later_until_the_load_has_gone() {
+        let mut trial = Trial::default();
+        for seconds in [2, 4, 8, 16, 32, 32] {
+            assert!(tried(&mut trial, 2, 200e3, 200e3));
+            for _ in 0..seconds * 20 {
+                assert!(trial.forbids());
+                trial.look(200e3, 1, false);
+            }
+            assert!(!trial.forbids(), "{seconds}");
+        }
+        assert!(tried(&mut trial, 2, 200e3, 200e3));
+        trial.look(10.0, 1, true);
+        assert!(!trial.forbids());
+        assert!(!tried(&mut trial, 2, 200e3, 400e3));
+        assert!(!trial.forbids());
     }
 
     #[test]
