@@ -444,6 +444,34 @@ fn the_log_is_turned_on_and_off_while_the_server_runs() {
 
 /// As in Redis, what there is is written, and nothing follows it.
 #[test]
+fn a_log_that_is_turned_off_before_a_rewrite_begins_stays_off() {
+    let server = logged(&[]);
+    let (mut client, mut rewriter) = (server.connect(), server.connect());
+    until(&mut client, "aof_rewrites:1");
+    // What is written is synced before the rewrite begins.
+    ok(&mut client, "DEBUG DISK-FAULT sync incr NONE DELAY 1500 TIMES 1");
+    ok(&mut client, "SET key value");
+    rewriter.send(&["BGREWRITEAOF"]).unwrap();
+    until(&mut client, "aof_rewrite_in_progress:1");
+    ok(&mut client, "CONFIG SET appendonly no");
+    assert!(rewriter.read().unwrap().error().unwrap().starts_with("ERR Can't execute an AOF"));
+    until(&mut client, "aof_rewrite_in_progress:0");
+    assert_eq!(number(&mut client, "aof_rewrites"), 1);
+    ok(&mut client, "SET key other");
+    // The log's thread closes what there was, and nothing is opened.
+    let is_open = || {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+        let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        paths.map(|path| path.to_string_lossy().into_owned()).any(|path| path.contains("appendonlydir"))
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while is_open() {
+        assert!(Instant::now() < deadline, "a file of the log stays open");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn without_a_log_a_rewrite_leaves_a_base() {
     let server = Server::moonshard(4, &["--save", ""]);
     let mut client = server.connect();

@@ -61,6 +61,8 @@ struct Trial {
     recent: [f64; AGREEING as usize],
     /// What they were before the thread was added that is tried, and the looks since then.
     tried: Option<(f64, u32)>,
+    /// The threads with it.
+    threads: usize,
     /// What they were since then, summed up.
     sum: f64,
     /// How long nothing is tried after a failure, and for how many looks that is still so.
@@ -69,10 +71,10 @@ struct Trial {
 }
 
 impl Trial {
-    /// A thread was added.
-    fn begin(&mut self) {
+    /// A thread was added, with which there are so many.
+    fn begin(&mut self, threads: usize) {
         let before = self.recent.iter().sum::<f64>() / self.recent.len() as f64;
-        (self.tried, self.sum) = (Some((before, 0)), 0.0);
+        (self.tried, self.threads, self.sum) = (Some((before, 0)), threads, 0.0);
     }
 
     /// Whether no thread may be added now.
@@ -89,6 +91,10 @@ impl Trial {
         if is_relaxed {
             // Another load may come.
             (self.tried, self.wait, self.looks_left) = (None, Duration::ZERO, 0);
+        }
+        if active != self.threads {
+            // The load has fallen, and taken the thread with it.
+            self.tried = None;
         }
         let Some((before, looks)) = &mut self.tried else { return false };
         *looks += 1;
@@ -138,7 +144,7 @@ pub async fn run(server: Arc<Server>, pool: Arc<IoPool>) {
         }
         agreeing = 0;
         let active = if verdict == Verdict::Widen {
-            trial.begin();
+            trial.begin(active + 1);
             active + 1
         } else {
             active - 1
@@ -257,7 +263,7 @@ mod tests {
     /// What a trial says of a thread that was added to `active - 1` at `before` commands a second, and then served `after`.
     fn tried(trial: &mut Trial, active: usize, before: f64, after: f64) -> bool {
         (0..AGREEING).for_each(|_| assert!(!trial.look(before, active - 1, false)));
-        trial.begin();
+        trial.begin(active);
         // What the change itself costs does not count.
         (0..SETTLING).for_each(|_| assert!(!trial.look(0.0, active, false)));
         (1..MEASURED).for_each(|_| assert!(!trial.look(after, active, false)));
@@ -275,6 +281,17 @@ mod tests {
         assert!(tried(&mut Trial::default(), 8, 700e3, 705e3));
         // So few may be long ones.
         assert!(!tried(&mut Trial::default(), 2, 100.0, 90.0));
+    }
+
+    #[test]
+    fn a_trial_ends_with_its_thread() {
+        let mut trial = Trial::default();
+        (0..AGREEING).for_each(|_| assert!(!trial.look(600e3, 2, false)));
+        trial.begin(3);
+        assert!(!trial.look(600e3, 3, false) && trial.forbids());
+        // Whoever had little to do is not given up for another that is gone.
+        (0..SETTLING + MEASURED).for_each(|_| assert!(!trial.look(100e3, 2, false)));
+        assert!(!trial.forbids());
     }
 
     #[test]

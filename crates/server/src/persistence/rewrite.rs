@@ -18,6 +18,9 @@ const FAILURES_MAX: u32 = 3;
 /// The longest time that it waits.
 const DELAY_MINUTES_MAX: u64 = 60;
 
+/// Somebody has changed the log's settings before the rewrite began.
+const GIVEN_UP: Error = Error::fixed("ERR The rewrite was given up");
+
 /// How rewriting stands.
 #[derive(Debug)]
 pub struct Rewriting {
@@ -198,8 +201,12 @@ impl Server {
         }
         claim.begin(Activity::Rewrite)?;
         rewriting.given_up.store(false, Relaxed);
+        self.ease_log(&self.config.load_full()).await;
+        if rewriting.is_given_up() {
+            claim.end();
+            return Err(GIVEN_UP);
+        }
         let settings = self.config.load_full();
-        self.ease_log(&settings).await;
         let rdb = settings.aof_use_rdb_preamble;
         let mut rewrite = match self.start_increment(&settings, rdb) {
             Ok(rewrite) => rewrite,
@@ -211,10 +218,17 @@ impl Server {
             }
         };
         let all: Vec<usize> = (0..self.shards.len()).collect();
-        let Ok(mut guards) = lock_all(&self.shards, &all).await else {
-            self.abandon_rewrite(&rewrite);
-            claim.end();
-            return Err(self.busy_error(&all));
+        let locked = lock_all(&self.shards, &all).await.map_err(|_| self.busy_error(&all));
+        // Had it been given up meanwhile, the cut would turn a log on again that was turned off.
+        let locked =
+            locked.and_then(|guards| if rewriting.is_given_up() { Err(GIVEN_UP) } else { Ok(guards) });
+        let mut guards = match locked {
+            Ok(guards) => guards,
+            Err(error) => {
+                self.abandon_rewrite(&rewrite);
+                claim.end();
+                return Err(error);
+            }
         };
         if rewrite.has_increment() {
             self.cut_log(&guards, &mut rewrite);
